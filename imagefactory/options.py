@@ -41,7 +41,9 @@ def image_of(text: str) -> str:
     try:
         return str(ImageName(text))
     except InvalidValue as error:
-        raise Misused(f"IMAGE {text[:100]!r} is not a name of an image: {error}") from error
+        raise Misused(
+            f"IMAGE {text[:100]!r} is not a name of an image: give {error.rule}; `imagefactory list` prints them"
+        ) from error
 
 
 def quoted(text: str) -> str:

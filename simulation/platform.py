@@ -123,6 +123,7 @@ class SimulatedContainers:
         for run in self._runs.values():
             if not run.ended and outage.covers(run.job):
                 run.fault = outage.fault
+                outage.strike(run.job.build)
                 self._at(self.ports.clock.now(), "end", run.group)
 
     def _notice(self) -> None:

@@ -1,12 +1,15 @@
 """What must hold when the world is at rest. It is derived from galleries, sources and rows, not from plans."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 
 from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.errors import UnreadableRow
+from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.names import BuildId, GalleryName, ImageName
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
@@ -15,6 +18,7 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.reading import cells
 from pipeline_core.state.sources import SourceStore
 from simulation.region import BudgetedContainers
+from simulation.safety import SeenBuild
 from simulation.world import SimulatedWorld
 
 _JOURNAL = 5000
@@ -75,7 +79,6 @@ def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:
 def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(1) Every image is current, unless its input, or an ancestor's, fails permanently."""
     sources = SourceStore(world.ports.tables).followed()
-    platform = SourceStore(world.ports.tables).find_platform()
     excused = _excused(world, heads)
     found: list[str] = [
         f"(1) {name} is registered and not in the fleet" for name in world.registered if name not in heads
@@ -95,37 +98,44 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
         if current is None:
             found.append(f"(1) {name} has no version")
             continue
-        inputs, origin = current.inputs, current.inputs.origin
-        if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
-            source = head.registration.origin
-            wanted, market = sources[source.key].newest, world.ports.marketplace
-            if origin.source.key != source.key:
-                found.append(f"(1) {name} is built from {origin.source.key}, it follows {source.key}")
-            elif wanted is not None and origin.version < wanted:
-                found.append(
-                    f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen"
-                )
-            elif origin.version != wanted and (source.key, origin.version) not in market.taken_back:
-                found.append(f"(1) {name} is built from {origin.version}, which was never offered")
-        elif isinstance(origin, ParentVersion):
-            parent = heads.get(origin.image)
-            if head.registration.parent != origin.image or parent is None or parent.current is None:
-                found.append(f"(1) {name} is built from {origin.image}, which is not its parent")
-            elif parent.current.version != origin.version:
-                found.append(f"(1) {name} is built from {origin}, its parent is at {parent.current.version}")
-        else:
-            found.append(f"(1) {name} is built from {origin}, which it does not declare")
-        if inputs.bundle != head.registration.bundle or inputs.recipe != head.registration.recipe:
-            found.append(f"(1) {name} was not built from what is registered")
-        if platform is None or inputs.platform != platform.digest:
-            found.append(f"(1) {name} was built with older platform steps")
-        if head.request is not None and inputs.token != head.request.token:
-            found.append(f"(1) {name} has not answered the newest request")
-        if inputs.period != head.period:
-            found.append(f"(1) {name} was built in an older period")
+        found += _behind(world, head, current.inputs)
         latest = world.ports.galleries.latest(head.registration.gallery, name)
         if latest != current.version:
             found.append(f"(1) latest of {name} is {latest}, its current version {current.version}")
+    return found
+
+
+def _behind(world: SimulatedWorld, head: ImageHead, inputs: BuildInputs) -> list[str]:
+    """(1) What inputs lack of what the image is to be built from now; nothing where they are what is wanted."""
+    name, origin, found = head.name, inputs.origin, list[str]()
+    if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
+        source, market = head.registration.origin, world.ports.marketplace
+        followed = SourceStore(world.ports.tables).followed().get(source.key)
+        wanted = None if followed is None else followed.newest
+        if origin.source.key != source.key:
+            found.append(f"(1) {name} is built from {origin.source.key}, it follows {source.key}")
+        elif wanted is not None and origin.version < wanted:
+            found.append(f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen")
+        elif origin.version != wanted and (source.key, origin.version) not in market.taken_back:
+            found.append(f"(1) {name} is built from {origin.version}, which was never offered")
+    elif isinstance(origin, ParentVersion):
+        stored = ImageStore(world.ports.tables).find_head(origin.image)
+        parent = None if stored is None else stored.value.current
+        if head.registration.parent != origin.image or parent is None:
+            found.append(f"(1) {name} is built from {origin.image}, which is not its parent")
+        elif parent.version != origin.version:
+            found.append(f"(1) {name} is built from {origin}, its parent is at {parent.version}")
+    else:
+        found.append(f"(1) {name} is built from {origin}, which it does not declare")
+    platform = SourceStore(world.ports.tables).find_platform()
+    if inputs.bundle != head.registration.bundle or inputs.recipe != head.registration.recipe:
+        found.append(f"(1) {name} was not built from what is registered")
+    if platform is None or inputs.platform != platform.digest:
+        found.append(f"(1) {name} was built with older platform steps")
+    if head.request is not None and inputs.token != head.request.token:
+        found.append(f"(1) {name} has not answered the newest request")
+    if inputs.period != head.period:
+        found.append(f"(1) {name} was built in an older period")
     return found
 
 
@@ -166,9 +176,38 @@ def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set
 
 
 def last_failed(world: SimulatedWorld, image: ImageName) -> bool:
-    """True if the last tried input fails permanently."""
+    """True if the last tried input fails permanently, or the input that is wanted now failed so when it was tried.
+
+    They differ where an older input is wanted again, because what replaced it was taken back.
+    """
     tried = [build for build in world.safety.builds.values() if build.image == str(image)]
-    return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
+    if not any(_fails(world, build) for build in tried):
+        return False
+    if _fails(world, tried[-1]):
+        return True
+    wanted = wanted_build(world, image)
+    return wanted is not None and wanted.result == "failed" and _fails(world, wanted)
+
+
+def _fails(world: SimulatedWorld, build: SeenBuild) -> bool:
+    return build.id.rpartition(".")[0] in world.platform.failed_inputs
+
+
+def wanted_build(world: SimulatedWorld, image: ImageName) -> SeenBuild | None:
+    """The newest build of what the image is to be built from now, by the demands of (1).
+
+    None where none was tried, or where a row that says so is lost or cannot be read.
+    """
+    images = ImageStore(world.ports.tables)
+    with contextlib.suppress(UnreadableRow):
+        head = images.find_head(image)
+        for seen in reversed([each for each in world.safety.builds.values() if each.image == str(image)]):
+            stored = images.find_build(BuildId(seen.id))
+            if head is None or stored is None:
+                return None
+            if not _behind(world, head.value, stored.value.inputs):
+                return seen
+    return None
 
 
 def found_nothing(world: SimulatedWorld, claim: Claim | None) -> bool:

@@ -202,8 +202,8 @@ class Build:
     left_out_why: str = ""
     # When the copy to the live gallery may be begun again; None where it has not failed.
     copy_after: datetime | None = None
-    # Since when its version waits in quarantine because a subscription is at its limit of image definitions or
-    # versions; `failure` has Azure's words. None where it does not wait for that.
+    # Since when its version waits in quarantine, or cannot be made there, because a subscription is at its limit of
+    # image definitions or versions; `failure` has Azure's words. None where it does not wait for that.
     full_since: datetime | None = None
     # Keys of the platform breakers that this build probes: it was let through although they were open.
     probes: tuple[str, ...] = ()
@@ -212,6 +212,9 @@ class Build:
     # The parent's version in `inputs`. None for a root, and in builds older than this field: the parent's head is read
     # then. Never changed.
     parent: ParentFacts | None = None
+    # Before this time no step asks again: the platform has refused a call and asked to wait. All messages of the build
+    # see it here. None where nobody asked, and after each transition.
+    not_before: datetime | None = None
 
     @property
     def judged(self) -> JudgedReport | None:
@@ -259,21 +262,26 @@ def move(build: Build, to: Phase, at: datetime) -> Build:
     if to not in _TRANSITIONS[build.phase] or to is Phase.FINISHED:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {to.value} is not listed")
     attempt = build.attempt + 1 if to is build.phase else 1
-    return replace(build, phase=to, seq=build.seq + 1, attempt=attempt, phase_since=at)
+    return replace(build, phase=to, seq=build.seq + 1, attempt=attempt, phase_since=at, not_before=None)
 
 
 def ask_to_cancel(build: Build, request: CancelRequest) -> Build:
     """The build with the wish to stop it; its phase stays the same. Raises UnlistedTransition."""
     if build.is_finished:
         raise UnlistedTransition(f"build {build.id}: it has ended and cannot be cancelled")
-    return replace(build, cancel=request)
+    return replace(build, cancel=request, not_before=None)
 
 
 def give_up(build: Build, failure: Failure) -> Build:
     """The build that can only fail. It ends as soon as nothing that it made is left. Raises UnlistedTransition."""
     if Result.FAILED not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} cannot fail")
-    return replace(build, failure=failure, given_up=True, seq=build.seq + 1)
+    return replace(build, failure=failure, given_up=True, seq=build.seq + 1, not_before=None)
+
+
+def wait_until(build: Build, at: datetime) -> Build:
+    """The build that asks nothing before `at`. That is not a transition: messages on their way still count."""
+    return replace(build, not_before=at)
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
@@ -287,4 +295,5 @@ def finish(build: Build, result: Result, at: datetime, *, failure: Failure | Non
         failure=failure,
         seq=build.seq + 1,
         phase_since=at,
+        not_before=None,
     )

@@ -54,7 +54,7 @@ class ConditionType(Enum):
     UNREADABLE = "Unreadable"  # rows about it, or the policy, cannot be read by the release that runs
     COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
     GALLERY_FULL = (
-        "GalleryFull"  # a proven version waits: a subscription is at its limit of definitions or versions
+        "GalleryFull"  # a version waits: a gallery's subscription is at its limit of definitions or versions
     )
     REGIONS_MISSING = (
         "RegionsMissing"  # the live version is not in every region, because its replication failed there
@@ -322,16 +322,26 @@ def _copy_fails(build: Build) -> Iterator[Condition]:
 
 
 def _gallery_full(build: Build) -> Iterator[Condition]:
-    if build.phase is Phase.PUBLISHING and build.full_since is not None:
-        why = "no reason was given" if build.failure is None else build.failure.message
-        yield Condition(
-            type=ConditionType.GALLERY_FULL,
-            since=build.full_since,
-            reason="SubscriptionLimit",
-            message=f"{why}; the version is proven, waits in quarantine and is copied as soon as there is room, nothing"
-            " is built again: SecOps makes room in the subscription of the gallery (retention, or other definitions"
-            " and versions there), or has its limit raised",
+    if build.full_since is None:
+        return
+    why = "no reason was given" if build.failure is None else build.failure.message
+    remedy = "(retention, or other definitions and versions there), or has its limit raised"
+    if build.phase is Phase.PUBLISHING:
+        text = (
+            f"{why}; the version is proven, waits in quarantine and is copied as soon as there is room, nothing"
+            f" is built again: SecOps makes room in the subscription of the gallery {remedy}"
         )
+    else:
+        text = (
+            f"{why}; the quarantine has no room for the version, and the build is tried again until there is some:"
+            f" SecOps makes room in the subscription of the quarantine gallery {remedy}"
+        )
+    yield Condition(
+        type=ConditionType.GALLERY_FULL,
+        since=build.full_since,
+        reason="SubscriptionLimit" if build.phase is Phase.PUBLISHING else "QuarantineLimit",
+        message=text,
+    )
 
 
 def _stalled(marks: Sequence[PoisonMark]) -> Condition:

@@ -32,5 +32,5 @@ class CursorForm(Enum):
     def checked(self, text: str) -> str:
         """The same text; empty for the first page. Raises InvalidValue for another form."""
         if text and not re.fullmatch(self.value, text, re.ASCII | re.DOTALL):
-            raise InvalidValue("cursor of this list", text, RULE)
+            raise InvalidValue("a cursor of this list", text, RULE)
         return text

@@ -127,10 +127,13 @@ class FactoryError(Exception):
 
 
 class InvalidValue(FactoryError, ValueError):
-    """A text is not what its type demands."""
+    """A text is not what its type demands.
+
+    `kind` is that type in words, like "a name of an image"; `rule` is what to give.
+    """
 
     def __init__(self, kind: str, value: str, rule: str) -> None:
-        super().__init__(f"{value[:120]!r} is not a valid {kind}: give {rule}")
+        super().__init__(f"{value[:120]!r} is not {kind}: give {rule}")
         self.kind = kind
         self.rule = rule
 
@@ -193,11 +196,26 @@ class Contended(TransientError):
         super().__init__(ErrorClass.CONFLICT, message, retry_after=retry_after)
 
 
+class LatestRefused(TransientError):
+    """The platform refused to put a version into `latest` or to take it out, where no build asks for it.
+
+    The class and the scope are those of the refusal, which may itself be of a permanent class. No message and no image
+    is at fault, so it is tried again, and the platform breaker names it.
+    """
+
+
 class BeingMade(TransientError):
     """The platform still makes what was asked for. Nothing has failed: look again soon."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.CONFLICT, message)
+
+
+class QuarantineFull(TransientError):
+    """The subscription of a quarantine gallery is at its limit of image definitions. Room there helps."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(ErrorClass.QUOTA, message, retry_after=retry_after)
 
 
 class NotFound(PermanentError):
@@ -219,10 +237,15 @@ class NotAllowed(PermanentError):
 
 
 class NotProven(PermanentError):
-    """The proof of a version is missing, is not signed by a trusted key, or is about another version."""
+    """The proof of a version is missing, is not signed by a trusted key, or is about another version.
 
-    def __init__(self, message: str) -> None:
+    `is_of_version` is True where only this version is wrong, such as one whose tags somebody changed: no other
+    version has the same cause, and no time ends it.
+    """
+
+    def __init__(self, message: str, *, is_of_version: bool = False) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
+        self.is_of_version = is_of_version
 
 
 class UnreadableRow(PermanentError):

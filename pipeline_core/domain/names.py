@@ -12,12 +12,13 @@ class _Name:
     """A text that matches its type's pattern; `str()` gives the text back."""
 
     value: str
+    kind: ClassVar[str]  # in words, for messages
     pattern: ClassVar[re.Pattern[str]]
     rule: ClassVar[str]
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, str) or not self.pattern.fullmatch(self.value):
-            raise InvalidValue(type(self).__name__, str(self.value), self.rule)
+            raise InvalidValue(self.kind, str(self.value), self.rule)
 
     def __str__(self) -> str:
         return self.value
@@ -27,6 +28,7 @@ class ImageName(_Name):
     """Name of a registered image; also its image definition's name in every gallery."""
 
     __slots__ = ()
+    kind = "a name of an image"
     pattern = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
     rule = "lower-case letters, digits and single dashes, starting with a letter, at most 63 characters"
 
@@ -35,6 +37,7 @@ class TeamName(_Name):
     """Name of the team that owns an image; equals the role or group claim that proves membership."""
 
     __slots__ = ()
+    kind = "a name of a team"
     pattern = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
     rule = "lower-case letters, digits and single dashes, starting with a letter, at most 63 characters"
 
@@ -43,6 +46,7 @@ class ChannelName(_Name):
     """Name of a pointer at a published version; `live` is every image's default."""
 
     __slots__ = ()
+    kind = "a name of a channel"
     pattern = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
     rule = "lower-case letters, digits and dashes, at most 32 characters"
 
@@ -51,6 +55,7 @@ class Region(_Name):
     """An Azure region in its short form, for example `westeurope`."""
 
     __slots__ = ()
+    kind = "a region of Azure"
     pattern = re.compile(r"[a-z][a-z0-9]{2,40}", re.ASCII)
     rule = "an Azure region's short name: lower-case letters and digits, for example westeurope"
 
@@ -59,6 +64,7 @@ class GalleryName(_Name):
     """Name of an Azure Compute Gallery."""
 
     __slots__ = ()
+    kind = "a name of a gallery"
     pattern = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,78}[A-Za-z0-9]", re.ASCII)
     rule = "2 to 80 letters, digits, dots and underscores, starting and ending with a letter or digit"
 
@@ -67,6 +73,7 @@ class Digest(_Name):
     """A SHA-256 in lower-case hexadecimal, 64 characters."""
 
     __slots__ = ()
+    kind = "a digest"
     pattern = re.compile(r"[0-9a-f]{64}", re.ASCII)
     rule = "a SHA-256 as 64 lower-case hexadecimal characters"
 
@@ -75,6 +82,7 @@ class Fingerprint(_Name):
     """The SHA-256 of everything that decides a build's content."""
 
     __slots__ = ()
+    kind = "a fingerprint"
     pattern = re.compile(r"[0-9a-f]{64}", re.ASCII)
     rule = "a SHA-256 as 64 lower-case hexadecimal characters"
 
@@ -83,6 +91,7 @@ class RebuildToken(_Name):
     """The id of the manual request or advisory that asked for a build of unchanged inputs."""
 
     __slots__ = ()
+    kind = "an id of a request"
     pattern = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
     rule = "at most 128 letters, digits, dots, dashes, colons and underscores"
 
@@ -91,6 +100,7 @@ class CampaignId(_Name):
     """The id of one cascade, from the change at its root to its last leaf."""
 
     __slots__ = ()
+    kind = "an id of a campaign"
     pattern = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}", re.ASCII)
     rule = "at most 128 lower-case letters, digits, dots and dashes"
 
@@ -99,6 +109,7 @@ class BuildId(_Name):
     """`IMAGE.FINGERPRINT12.GENERATION`: one build of one input; says its image without a look-up."""
 
     __slots__ = ()
+    kind = "an id of a build"
     pattern = re.compile(r"[a-z][a-z0-9-]{0,62}\.[0-9a-f]{12}\.[1-9][0-9]{0,5}", re.ASCII)
     rule = "image name, 12 characters of the fingerprint and the generation, joined by dots"
 

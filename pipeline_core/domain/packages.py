@@ -81,5 +81,5 @@ def parse_nevra(text: str) -> Package:
         epoch, plain = "0", version
     is_number = epoch.isascii() and epoch.isdigit() and len(epoch) < 10
     if not (name and plain and release and arch and is_number):
-        raise InvalidValue("package", text, "NAME-[EPOCH:]VERSION-RELEASE.ARCH")
+        raise InvalidValue("a package", text, "NAME-[EPOCH:]VERSION-RELEASE.ARCH")
     return Package(name=name, version=plain, release=release, arch=arch, epoch=int(epoch))

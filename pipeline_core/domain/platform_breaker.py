@@ -2,20 +2,22 @@
 
 A failure that no team owns says nothing about an input. It counts here, by its class and by the scope where it holds.
 Failures of several images within `WINDOW` open the breaker for all builds of the scope, failures of one image in a
-row for this image. Builds that are held back stay queued, and builds that run pause their retries. One build at a
-time is the probe. It passes when it is past the call that failed, whatever its end, and closes the breaker.
+row for this image. Where few builds run, failures are further apart: those of `_IMAGES` images open it too, however
+long they take, where no build has got past the call since. Builds that are held back stay queued, and builds that run
+pause their retries. One build at a time is the probe. It passes when it is past the call that failed, whatever its
+end, and closes the breaker.
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import IntEnum, unique
 
 from pipeline_core.domain import canonical
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.platform_call import PlatformCall, call_of
 
 WINDOW = timedelta(minutes=10)  # within which failures of several images belong together
 _ROW = 3  # failures of one image in a row that open the breaker for this image
@@ -30,41 +32,14 @@ _NOBODY_PUBLISHES = timedelta(hours=2)  # the same in publishing, where only bui
 _LOOK, _LAST_LOOK = timedelta(minutes=2), timedelta(minutes=30)  # between two looks of a build that pauses
 _SOON = timedelta(seconds=15)
 _PATIENCE = timedelta(hours=1)  # a build pauses at most so long; it then goes on by its own tries
-ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again so soon after it closed raises no second alert
-
-
-@unique
-class PlatformCall(IntEnum):
-    """What a build asks of the platform, in the order of its life."""
-
-    PREPARE = 1  # the factory's calls until the container group of `building` exists
-    BEGIN = 2  # the group's container starts
-    BUILD = 3  # what the builder does with Packer
-    VERIFY_PREPARE = 4  # as above, for `verifying`
-    VERIFY_BEGIN = 5
-    VERIFY = 6
-    PUBLISH = 7  # the factory's calls for the live version
-    DONE = 8  # the version is published, or the gallery accepts what a build asks for its publication
-
-
-_CALLS = {
-    Phase.PENDING: (PlatformCall.PREPARE, PlatformCall.PREPARE, PlatformCall.PREPARE),
-    Phase.BUILDING: (PlatformCall.PREPARE, PlatformCall.BEGIN, PlatformCall.BUILD),
-    Phase.VERIFYING: (PlatformCall.VERIFY_PREPARE, PlatformCall.VERIFY_BEGIN, PlatformCall.VERIFY),
-    Phase.PUBLISHING: (PlatformCall.PUBLISH, PlatformCall.PUBLISH, PlatformCall.PUBLISH),
-    Phase.FINISHED: (PlatformCall.DONE, PlatformCall.DONE, PlatformCall.DONE),
-}
-
-
 _PREPARES = frozenset({PlatformCall.PREPARE, PlatformCall.VERIFY_PREPARE})
-
-
-def call_of(phase: Phase, *, has_group: bool = False, has_begun: bool = False) -> PlatformCall:
-    """The call at which a build of this phase is. `has_begun` says that its container has started to run."""
-    prepare, begin, work = _CALLS[phase]
-    if has_begun:
-        return work
-    return begin if has_group else prepare
+# A build past one of these gives its slot back soon, which is when its success is noted. Past an earlier call it may
+# run for an hour first, so that silence says nothing; a publication has no slot.
+_NOTED = range(PlatformCall.BUILD, PlatformCall.PUBLISH)
+_BUILDS_WAIT = "builds wait, one at a time tries, and all go on when one is past it"
+_LATEST_WAITS = "`latest` of its images is tried again until it is accepted"
+OF_LATEST = "latest "  # how the attempt of a hit begins that no build made: a refused change of `latest`
+ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again so soon after it closed raises no second alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +55,10 @@ class BuildPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerHit:
-    """One attempt of a build that failed. `attempt` names it within the build."""
+    """One attempt of a build that failed. `attempt` names it within the build.
+
+    `is_passed`: a build of the scope has got past the call since, so the failure is in no run without a success.
+    """
 
     build: BuildId
     attempt: str
@@ -89,6 +67,7 @@ class BreakerHit:
     root: ImageName
     at: datetime
     call: PlatformCall
+    is_passed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +125,16 @@ class PlatformBreaker:
         """True where no build may start, except as a probe. A failed publication holds back nothing that starts."""
         return self.is_open and self.is_wide and self.call < PlatformCall.PUBLISH and not _is_partial(self)
 
+    @property
+    def is_of_latest(self) -> bool:
+        """True while it is open by refused changes of `latest` alone, and by no build."""
+        return self.is_open and all(hit.attempt.startswith(OF_LATEST) for hit in self.hits)
+
     def describe(self) -> str:
         """For a person: what fails where since when, and what the factory does."""
         since = "" if self.opened_at is None else f" since {self.opened_at:%Y-%m-%d %H:%M} UTC"
-        return (
-            f"{self.error_class.value} in {self.scope}{since}: {self.message[:300]};"
-            " builds wait, one at a time tries, and all go on when one is past it"
-        )
+        what = f"{self.error_class.value} in {self.scope}{since}: {self.message[:300]}"
+        return f"{what}; {_LATEST_WAITS if self.is_of_latest else _BUILDS_WAIT}"
 
 
 def key_of(error_class: ErrorClass, scope: ErrorScope) -> str:
@@ -180,8 +162,7 @@ def scope_of(failure: Failure, place: BuildPlace, deployment: ErrorScope) -> Err
 def strike(breaker: PlatformBreaker, hit: BreakerHit, message: str, *, of_call: bool) -> PlatformBreaker:
     """The breaker after one failed attempt; the same object where the failure says nothing new.
 
-    `of_call` says that a call of the factory failed, which the build tries again in the same attempt.
-    """
+    `of_call`: a call of the factory failed, and the build tries it again in the same attempt."""
     probe = breaker.probe
     if probe is not None and probe.build == hit.build:
         if not of_call and hit.attempt == probe.spent:
@@ -259,9 +240,12 @@ def _opened(struck: PlatformBreaker, hit: BreakerHit, *, is_wide: bool, is_quiet
 
 
 def _is_wide(hits: Iterable[BreakerHit], now: datetime) -> bool:
-    recent = [hit for hit in hits if hit.at > now - WINDOW]
+    known = list(hits)
+    recent = [hit for hit in known if hit.at > now - WINDOW]
     teams, roots = {hit.team for hit in recent}, {hit.root for hit in recent}
-    return len(teams) > 1 or len(roots) > 1 or len({hit.image for hit in recent}) >= _IMAGES
+    if len(teams) > 1 or len(roots) > 1 or len({hit.image for hit in recent}) >= _IMAGES:
+        return True
+    return len({hit.image for hit in known if not hit.is_passed and hit.call in _NOTED}) >= _IMAGES
 
 
 def _is_partial(breaker: PlatformBreaker) -> bool:
@@ -276,6 +260,11 @@ def covers(breaker: PlatformBreaker, place: BuildPlace) -> bool:
         return False
     if not breaker.is_wide:
         return any(hit.image == place.image for hit in breaker.hits)
+    return is_in_scope(breaker, place)
+
+
+def is_in_scope(breaker: PlatformBreaker, place: BuildPlace) -> bool:
+    """True where the failures that count for the breaker, open or not, could also be of this build."""
     if not _is_partial(breaker):
         return True
     match breaker.scope.kind:
@@ -369,9 +358,25 @@ def has_passed(breaker: PlatformBreaker, build: Build, reached: PlatformCall) ->
     A step of its own that failed there is behind that call.
     """
     call = breaker.call if breaker.probe is None else max(breaker.call, breaker.probe.call)
-    if reached > call:
-        return True
-    return build.failure is not None and build.failure.is_of_team and reached is call
+    return _is_past(call, build, reached)
+
+
+def note_success(breaker: PlatformBreaker, build: Build, reached: PlatformCall) -> PlatformBreaker:
+    """The breaker after a build of its scope has come so far; the same object where that says nothing new.
+
+    A breaker that is open for its whole scope asks its probes alone.
+    """
+    if breaker.is_open and breaker.is_wide:
+        return breaker
+    hits = tuple(
+        replace(hit, is_passed=hit.is_passed or _is_past(hit.call, build, reached)) for hit in breaker.hits
+    )
+    return breaker if hits == breaker.hits else replace(breaker, hits=hits)
+
+
+def _is_past(call: PlatformCall, build: Build, reached: PlatformCall) -> bool:
+    is_own = build.failure is not None and build.failure.is_of_team
+    return reached > call or (is_own and reached is call)
 
 
 def close(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:

@@ -39,7 +39,9 @@ class ReceiverId:
 
     def __post_init__(self) -> None:
         if not _PATTERN.fullmatch(self.value):
-            raise InvalidValue("ReceiverId", self.value, "an id that `imagefactory notify list` prints")
+            raise InvalidValue(
+                "an id of a receiver", self.value, "an id that `imagefactory notify list` prints"
+            )
 
     def __str__(self) -> str:
         return self.value

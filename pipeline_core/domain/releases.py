@@ -254,15 +254,15 @@ def accept(
     """The source with SecOps' decision for the newest offered release. Raises InvalidValue where it is not needed."""
     if known.newest is None or known.newest != version:
         offered = (
-            "none is offered"
+            "a release that is offered; none is now"
             if known.newest is None
             else f"the newest release that is offered, {known.newest}"
         )
-        raise InvalidValue("release to accept", str(version), offered)
+        raise InvalidValue("a release to accept", str(version), offered)
     last = known.last_withdrawn
     if last is None:
         raise InvalidValue(
-            "release to accept", str(version), "a source with a withdrawn release; this one has none"
+            "a release to accept", str(version), "one of a source with a withdrawn release; this one has none"
         )
     accepted = AcceptedRelease(version=version, actor=actor, at=now, reason=reason)
     detail = (

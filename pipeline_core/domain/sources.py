@@ -22,7 +22,9 @@ class MarketplaceSource:
     def __post_init__(self) -> None:
         for part in (self.publisher, self.offer, self.sku):
             if not _PART.fullmatch(part):
-                raise InvalidValue("MarketplaceSource", part, "letters, digits, dots, dashes and underscores")
+                raise InvalidValue(
+                    "a part of a source", part, "letters, digits, dots, dashes and underscores"
+                )
 
     @property
     def key(self) -> str:

@@ -33,7 +33,7 @@ class MarketplaceVersion:
     @classmethod
     def parse(cls, text: str) -> "MarketplaceVersion":
         """Raise InvalidValue where `text` is not three dotted integers."""
-        return cls(*_parts("MarketplaceVersion", text, "three integers with dots, like 9.6.2025112113"))
+        return cls(*_parts("a release", text, "three integers with dots, like 9.6.2025112113"))
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.release}"
@@ -49,12 +49,12 @@ class GalleryVersion:
 
     def __post_init__(self) -> None:
         if not all(0 <= part <= INT32_MAX for part in (self.major, self.day, self.sequence)):
-            raise InvalidValue("GalleryVersion", str(self), f"three integers from 0 to {INT32_MAX}")
+            raise InvalidValue("a version of an image", str(self), f"three integers from 0 to {INT32_MAX}")
 
     @classmethod
     def parse(cls, text: str) -> "GalleryVersion":
         """Raise InvalidValue where `text` is not three dotted 32-bit integers."""
-        return cls(*_parts("GalleryVersion", text, "three integers with dots, like 9.20261121.1"))
+        return cls(*_parts("a version of an image", text, "three integers with dots, like 9.20261121.1"))
 
     def __str__(self) -> str:
         return f"{self.major}.{self.day}.{self.sequence}"
@@ -75,7 +75,9 @@ def next_version(major: int, today: date, last: GalleryVersion | None) -> Galler
     if last is None:
         return GalleryVersion(major, day, 1)
     if last.major > major:
-        raise InvalidValue("GalleryVersion", f"{major}.{day}.1", f"a major of at least {last.major}")
+        raise InvalidValue(
+            f"a version that may follow {last}", f"{major}.{day}.1", f"a major of at least {last.major}"
+        )
     if (last.major, last.day) < (major, day) and last.day <= day:
         return GalleryVersion(major, day, 1)
     return GalleryVersion(major, last.day, last.sequence + 1 if last.major == major else 1)

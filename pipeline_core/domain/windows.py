@@ -40,12 +40,12 @@ def parse_window(text: str) -> Window:
     """Raise InvalidValue where `text` is not a window or names an unknown day, hour or zone."""
     found = _SHAPE.fullmatch(text)
     if found is None or found["first"] not in _DAYS or (found["last"] or "Mon") not in _DAYS:
-        raise InvalidValue("Window", text, _RULE)
+        raise InvalidValue("a window", text, _RULE)
     try:
         start, end = time.fromisoformat(found["start"]), time.fromisoformat(found["end"])
         zone = zoneinfo.ZoneInfo(found["zone"])
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
-        raise InvalidValue("Window", text, _RULE) from error
+        raise InvalidValue("a window", text, _RULE) from error
     first = _DAYS.index(found["first"])
     length = (_DAYS.index(found["last"]) - first) % 7 if found["last"] else 0
     return Window(

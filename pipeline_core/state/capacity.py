@@ -48,8 +48,14 @@ class SlotReleased(Enum):
     """The result of giving a slot back."""
 
     FREED = "freed"  # another build may have it now
+    FREED_BESIDE_BREAKERS = "freed-beside-breakers"  # the same, and platform breakers have rows
     NOT_HELD = "not-held"  # the build has none
     RACED = "raced"  # other writers were changing the rows: ask again
+
+    @property
+    def is_freed(self) -> bool:
+        """True where another build may have the slot now."""
+        return self in (SlotReleased.FREED, SlotReleased.FREED_BESIDE_BREAKERS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -233,7 +239,8 @@ class CapacityStore:
         if team is not None:
             writes.append(_one_less(team))
         self._tables.write(TABLE, writes)
-        return SlotReleased.FREED
+        has_breakers = any(key.startswith(BREAKER) for key in held)
+        return SlotReleased.FREED_BESIDE_BREAKERS if has_breakers else SlotReleased.FREED
 
     def _pause(self, key: str, now: datetime, length: timedelta | None) -> None:
         def pause(row: Row | None) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
+from pipeline_core.state.reading.plain import PlainCodec, time_of
+from pipeline_core.state.reading.reader import Reader
 
 PLATFORM = "*platform"  # no image can have this name
 POLICY = "*policy"  # no image can have this one either
@@ -16,11 +19,21 @@ _PARTITION = "unchronicled"
 _LIMIT = 1000
 
 
+def _subject_of(row: Row) -> tuple[str, datetime]:
+    if row.key not in (PLATFORM, POLICY):
+        ImageName(row.key)
+    return row.key, time_of(row, "at")
+
+
+SUBJECTS = PlainCodec("a change that is not logged", _subject_of)
+
+
 class UnloggedStore:
     """Normally empty. One scan shows this."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def add(self, subject: str, now: datetime) -> None:
         """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change. Safe to repeat."""
@@ -31,9 +44,9 @@ class UnloggedStore:
             return
 
     def list(self) -> Sequence[tuple[str, datetime]]:
-        """The subjects, each with the time of its note. At most 1,000."""
+        """The subjects, each with the time of its note. At most 1,000; rows that cannot be read are passed over."""
         rows = self._tables.scan(TABLE, _PARTITION, limit=_LIMIT)
-        return [(row.key, datetime.fromisoformat(str(row.cells["at"]))) for row in rows]
+        return [stored.value for stored in self._reader.many(TABLE, rows, SUBJECTS)]
 
     def remove(self, subject: str) -> None:
         """Safe to repeat."""

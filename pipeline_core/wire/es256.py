@@ -28,9 +28,9 @@ def read_private(pem: bytes) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
-        raise InvalidValue("signing key", "the file", _PEM) from error
+        raise InvalidValue("a signing key", "the file", _PEM) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise InvalidValue("signing key", "the file", _PEM)
+        raise InvalidValue("a signing key", "the file", _PEM)
     return key
 
 
@@ -39,9 +39,9 @@ def read_public(pem: bytes) -> PublicKey:
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
-        raise InvalidValue("public key", "the file", _PEM) from error
+        raise InvalidValue("a public key", "the file", _PEM) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise InvalidValue("public key", "the file", _PEM)
+        raise InvalidValue("a public key", "the file", _PEM)
     return _shown(key)
 
 
@@ -100,7 +100,7 @@ def _loaded(key: PublicKey) -> ec.EllipticCurvePublicKey:
         x, y = (int.from_bytes(_decoded(part), "big") for part in (key.x, key.y))
         return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     except ValueError as error:
-        raise InvalidValue("public key", key.id, "a point on the curve P-256") from error
+        raise InvalidValue("a public key", key.id, "a point on the curve P-256") from error
 
 
 def _encoded(content: bytes) -> str:

@@ -80,7 +80,7 @@ def _key_of(secret: str) -> bytes:
     least, most = _KEY_BYTES
     if not secret.startswith(_MARK) or not least <= len(key) <= most:
         raise InvalidValue(
-            "signing secret", "(not shown)", f"{_MARK} and the base64 of {least} to {most} bytes"
+            "a signing secret", "(not shown)", f"{_MARK} and the base64 of {least} to {most} bytes"
         )
     return key
 

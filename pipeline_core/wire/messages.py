@@ -157,7 +157,7 @@ class NotificationMessage(Message):
             ReceiverId(self.receiver)
         if bool(self.receiver) == bool(self.image) or bool(self.image) != bool(self.entry):
             raise InvalidValue(
-                "NotificationMessage", self.image, "either an image with an entry, or a receiver"
+                "a subject of a notification", self.image, "either an image with an entry, or a receiver"
             )
         if self.image:
             ImageName(self.image)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.domain.errors import ErrorScope, ScopeKind
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.captures import Captures
@@ -33,11 +32,12 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildParts:
-    """`ending` and `dispatcher` also serve the sweep. The stages and the judge belong to the driver."""
+    """`completion`, `dispatcher` and `probing` also serve the sweep. The stages and the judge belong to the driver."""
 
     completion: Completion
     dispatcher: Dispatcher
     outages: Outages
+    probing: Probing
     judge: Judge
     containers: ContainerStage
     publishing: PublishingStage
@@ -53,10 +53,10 @@ def builds_of(
     provenance: ProvenanceParts,
     images: ImageParts,
     turns: Turns,
+    outages: Outages,
 ) -> BuildParts:
     """All build services, around one ending. The poller looks where a build did not find its release."""
     records, effects = base.records, base.effects
-    outages = _outages_of(base)
     completion = Completion(
         records=records,
         effects=effects,
@@ -70,12 +70,13 @@ def builds_of(
     containers = _containers_of(base, policy, provenance, judge, captures, outages)
     publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
+    probing = Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers)
     driver = Driver(
         effects=effects,
         images=records.images,
         stages=Stages(containers=containers, publishing=publishing, stopping=stopping),
         refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock, outages=outages),
-        probing=Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers),
+        probing=probing,
         completion=completion,
     )
     return BuildParts(
@@ -84,6 +85,7 @@ def builds_of(
             records=records, effects=effects, wishes=images.wishes, outages=outages, stepper=driver
         ),
         outages=outages,
+        probing=probing,
         judge=judge,
         containers=containers,
         publishing=publishing,
@@ -104,11 +106,6 @@ def _captures_of(base: Foundation) -> Captures:
         deployment=deployment,
         logs=base.effects.logs,
     )
-
-
-def _outages_of(base: Foundation) -> Outages:
-    place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
-    return Outages(records=base.records, effects=base.effects, deployment=place)
 
 
 def _containers_of(

@@ -55,25 +55,22 @@ class Foundation:
 def foundation_of(ports: Ports, deployment: Deployment, limits: Limits) -> Foundation:
     """The foundation over these ports."""
     outbox = Outbox(ports.queues)
+    unreadable = UnreadableStore(ports.tables)
+    reader = _reader_of(ports, unreadable)
     notices = Notices(
-        store=NoticeStore(ports.tables),
-        feeds=FeedStore(ports.tables),
+        store=NoticeStore(ports.tables, reader),
+        feeds=FeedStore(ports.tables, reader),
         outbox=outbox,
         clock=ports.clock,
         logs=ports.logs,
     )
-    records = records_of(ports, limits, notices)
+    records = records_of(ports, limits, notices, unreadable)
     effects = _effects_of(ports, records, deployment, outbox, notices)
     return Foundation(ports=ports, deployment=deployment, limits=limits, records=records, effects=effects)
 
 
-def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None) -> Records:
-    """Every store over the same tables. A row that none of them can read is recorded and logged.
-
-    Without an announcer nobody is notified of what is written.
-    """
-    tables = ports.tables
-    unreadable = UnreadableStore(tables)
+def _reader_of(ports: Ports, unreadable: UnreadableStore) -> Reader:
+    """The reader that records and logs a row that it cannot read."""
 
     def report(table: str, row: Row, error: UnreadableRow) -> None:
         with contextlib.suppress(FactoryError):  # the record is a help, and its reader has the error itself
@@ -86,7 +83,23 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
                     error=str(error)[:600],
                 )
 
-    reader, chunks = Reader(report), Chunks(ports.blobs)
+    return Reader(report)
+
+
+def records_of(
+    ports: Ports,
+    limits: Limits,
+    announcer: Announcer | None = None,
+    unreadable: UnreadableStore | None = None,
+) -> Records:
+    """Every store over the same tables. A row that none of them can read is recorded and logged.
+
+    Without an announcer nobody is notified of what is written. `unreadable` is the store that another reader of
+    these tables already reports to: it remembers what it has recorded, so one process has one of it.
+    """
+    tables = ports.tables
+    unreadable = unreadable or UnreadableStore(tables)
+    reader, chunks = _reader_of(ports, unreadable), Chunks(ports.blobs)
     return Records(
         images=ImageStore(tables, reader, announcer, chunks),
         history=HistoryStore(tables, reader, chunks),
@@ -108,11 +121,11 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         approvals=ApprovalStore(tables, reader),
         waivers=WaiverStore(tables, reader),
         poison=PoisonStore(tables, reader),
-        unlogged=UnloggedStore(tables),
+        unlogged=UnloggedStore(tables, reader),
         unproven=UnprovenStore(tables, reader),
         unreadable=unreadable,
         feeds=FeedStore(tables, reader),
-        notices=NoticeStore(tables),
+        notices=NoticeStore(tables, reader),
         versions=VersionStore(tables, reader),
         observations=ObservationStore(tables, reader),
         rounds=RoundStore(tables, reader),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
 from pipeline_core.services.effects.announcements import Announcements
+from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
@@ -44,13 +45,17 @@ class ImageParts:
 
 
 def images_of(
-    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, forms: Sequence[Form]
+    base: Foundation,
+    policy: PolicyParts,
+    provenance: ProvenanceParts,
+    marks: Marks,
+    forms: Sequence[Form],
 ) -> ImageParts:
     """All image services. `forms` are the guard's forms of secrets."""
     ports, records, effects = base.ports, base.records, base.effects
     observer = Observer(records, policy.policies)
     wishes = Wishes(records=records, effects=effects, observer=observer)
-    pointer = Pointer(records=records, effects=effects, galleries=ports.galleries)
+    pointer = Pointer(records=records, effects=effects, galleries=ports.galleries, marks=marks)
     announcements = Announcements(records=records, outbox=effects.outbox, projection=effects.projection)
     reuse = Reuse(
         records=records,

@@ -10,6 +10,7 @@ from pipeline_core.wiring.builds import BuildParts, builds_of
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts, images_of
 from pipeline_core.wiring.notify import NotifyParts, notify_of
+from pipeline_core.wiring.outages import outages_of
 from pipeline_core.wiring.poison import PoisonParts, poison_of
 from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
@@ -38,10 +39,11 @@ class Parts:
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     """All parts on this foundation. `forms` are the guard's forms of secrets."""
-    policy, provenance, notify = policies_of(base), provenance_of(base), notify_of(base)
-    images = images_of(base, policy, provenance, forms)
-    versions = versions_of(base, provenance, images)
-    builds = builds_of(base, policy, provenance, images, versions.turns)
+    policy, notify, outages = policies_of(base), notify_of(base), outages_of(base)
+    provenance = provenance_of(base, outages.marks)
+    images = images_of(base, policy, provenance, outages.marks, forms)
+    versions = versions_of(base, provenance, images, outages.marks)
+    builds = builds_of(base, policy, provenance, images, versions.turns, outages.outages)
     retention = retention_of(base)
     return Parts(
         policy=policy,

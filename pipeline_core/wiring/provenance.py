@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.proofs import Proofs
@@ -23,7 +24,7 @@ class ProvenanceParts:
     proofs: Proofs
 
 
-def provenance_of(base: Foundation) -> ProvenanceParts:
+def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
     """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
     provenance = Provenance(
@@ -33,7 +34,7 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
     unproven = Unproven(
         effects=effects,
         store=records.unproven,
-        galleries=ports.galleries,
+        marks=marks,
         provenance=provenance,
         excludes=base.deployment.excludes_unproven,
     )

@@ -70,12 +70,17 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             records=records,
             effects=effects,
             policies=policy.policies,
+            probing=builds.probing,
             places=PlaceSweep(
                 records=records, effects=effects, places=images.places, platforms=images.platforms
             ),
         ),
         builds=BuildSweep(
-            records=records, effects=effects, completion=builds.completion, quiet=base.limits.wait * _QUIET
+            records=records,
+            effects=effects,
+            completion=builds.completion,
+            probing=builds.probing,
+            quiet=base.limits.wait * _QUIET,
         ),
         campaigns=CampaignSweep(effects=effects, images=records.images),
         chains=Chains(images=records.images, projection=effects.projection),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.versions.events import GalleryEvents
 from pipeline_core.services.versions.falls import Falls
 from pipeline_core.services.versions.lost_parents import LostParents
@@ -26,12 +27,16 @@ class VersionParts:
     gallery_events: GalleryEvents
 
 
-def versions_of(base: Foundation, provenance: ProvenanceParts, images: ImageParts) -> VersionParts:
+def versions_of(
+    base: Foundation, provenance: ProvenanceParts, images: ImageParts, marks: Marks
+) -> VersionParts:
     """All services of versions."""
     records, effects, galleries = base.records, base.effects, base.ports.galleries
     unproven = provenance.unproven
     suspicion = Suspicion(records=records, effects=effects)
-    readmission = Readmission(records=records, effects=effects, galleries=galleries, unproven=unproven)
+    readmission = Readmission(
+        records=records, effects=effects, galleries=galleries, marks=marks, unproven=unproven
+    )
     observer = GalleryObserver(
         records=records,
         effects=effects,
@@ -53,6 +58,7 @@ def versions_of(base: Foundation, provenance: ProvenanceParts, images: ImagePart
             records=records,
             effects=effects,
             galleries=galleries,
+            marks=marks,
             wishes=images.wishes,
             provenance=provenance.provenance,
             parents=LostParents(records=records, galleries=galleries),

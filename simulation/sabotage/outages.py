@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline_core.domain import claims, creations, platform_breaker, replication, retry
+from pipeline_core.domain import builds, claims, creations, platform_breaker, replication, retry
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import ErrorClass
@@ -56,6 +56,13 @@ def _gives_up_copies() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _sees_floods_alone() -> Iterator[None]:
+    """Only failures of the same minutes open a platform breaker, however few builds run."""
+    with replaced(platform_breaker, "_NOTED", range(0)):
+        yield
+
+
+@contextlib.contextmanager
 def _holds_nothing_back() -> Iterator[None]:
     """The breaker opens, and neither does a build that runs pause, nor does one that is pending wait."""
     with contextlib.ExitStack() as stack:
@@ -92,11 +99,21 @@ def _hears_no_wait() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _tells_no_other_message() -> Iterator[None]:
+    """Only the message whose step was refused waits: the build's row does not say it."""
+    with replaced(builds, "wait_until", lambda build, at: build):
+        yield
+
+
 _CHAPTER = ("outages",)
 RULES = (
     Sabotage(rule="copies-are-tried-again", patch=_gives_up_copies, chapters=("copies",)),
     Sabotage(rule="regions-wait-is-kept", patch=_asks_at_once),
     Sabotage(rule="calls-wait-is-kept", patch=_hears_no_wait, faults="races", chapters=_CHAPTER),
+    Sabotage(
+        rule="every-message-keeps-the-wait", patch=_tells_no_other_message, faults="races", chapters=_CHAPTER
+    ),
     Sabotage(
         rule="outage-holds-builds-back",
         patch=_holds_nothing_back,
@@ -114,5 +131,14 @@ RULES = (
         images=9,
         chapters=_CHAPTER,
         days=1,
+    ),
+    Sabotage(
+        rule="slow-failures-are-an-outage",
+        patch=_sees_floods_alone,
+        faults="none",
+        images=9,
+        slots=2,
+        chapters=_CHAPTER,
+        days=3,
     ),
 )

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
-from simulation import rows
+from simulation import rest, rows
 from simulation.platform import COMPLIANCE
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import SimulatedWorld
@@ -23,8 +24,7 @@ _IN_A_ROW = 3  # failures of an image's own inputs that open its breaker
 _OPENED = "platform.breaker-opened"
 _READ = timedelta(minutes=5)  # between the read of a policy and the write of a plan, with handlers between
 _LIMIT = 1_000_000  # bytes of a document
-# Calls about one thing in twenty minutes of a wait: two looks of the sweep, and steps that were delivered twice before.
-_IN_A_WAIT = 6
+_IN_A_WAIT = 2  # calls about one thing in a wait: of steps that had begun before it was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,24 @@ class SeenFloor:
         return bool(than.severities - self.severities) or (check == COMPLIANCE and self.score < than.score)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAlert:
+    """An alert: when, about which class and scope, and the outages that had struck the build whose failure raised it.
+
+    Containers that are lost one by one raise alerts too, in any outage of something else: none of them is its alert.
+    """
+
+    at: datetime
+    what: str
+    causes: frozenset[SimulatedOutage]
+
+
 @dataclass(slots=True, kw_only=True)
 class Harm:
     """Watches the rows and creations of a world with outages."""
 
     world: SimulatedWorld
-    alerts: list[tuple[datetime, str]] = field(default_factory=list)  # when, and class and scope
+    alerts: list[SeenAlert] = field(default_factory=list)
     _limits: dict[str, tuple[str, int]] = field(default_factory=dict)  # machine size and timeout, by build
     _open: set[str] = field(default_factory=set)  # images with an open breaker
     _plans: dict[str, SeenPlan] = field(default_factory=dict)  # by build
@@ -90,9 +102,16 @@ class Harm:
         return [*self._alerts(), *self._hurt(), *self._pestered()]
 
     def is_for_people(self, image: str) -> bool:
-        """False where only the platform has hurt the image since its last success, which is a violation of (24)."""
+        """False where only the platform has hurt the image since its last success, which is a violation of (24).
+
+        What people did is for people: they stopped a build, or took away the version of the input that is wanted now.
+        """
         builds = [build for build in self.world.safety.builds.values() if build.image == image]
         if self.failures_in_a_row(image) or any(build.result == "cancelled" for build in builds):
+            return True
+        wanted, safety = rest.wanted_build(self.world, ImageName(image)), self.world.safety
+        version = (image, "" if wanted is None else str(wanted.version))
+        if version in safety.taken_away and version not in safety.given_back:
             return True
         self.world.blame(f"(24) {image} waits for a person, and nothing of it has failed by itself")
         return False
@@ -111,7 +130,13 @@ class Harm:
             entry = rows.said_by(write.row)
             if entry["event"] == _OPENED:
                 what = str(entry["detail"]).partition(" since ")[0]
-                self.alerts.append((self.world.ports.clock.now(), what))
+                self._note_alert(what, entry["build"]["value"])
+
+    def _note_alert(self, what: str, build: str) -> None:
+        image = build.partition(".")[0]
+        known = self.world.platform.outages.known
+        causes = frozenset(each for each in known if build in each.struck or image in each.struck)
+        self.alerts.append(SeenAlert(at=self.world.ports.clock.now(), what=what, causes=causes))
 
     def _demand_own_fault(self, build: str) -> None:
         """(24) An input is blocked for good only where it failed by itself."""
@@ -224,9 +249,13 @@ class Harm:
     def _alerts(self) -> list[str]:
         """Between two losses of the tables, each outage that overlaps may be the cause of one more alert."""
         known, found = self.world.platform.outages.known, []
-        numbered = [(*each, bisect.bisect(self._losses, n)) for n, each in enumerate(self.alerts)]
+        numbered = [(each, bisect.bisect(self._losses, n)) for n, each in enumerate(self.alerts)]
         for outage in known:
-            raised = Counter((what, life) for at, what, life in numbered if _is_within(at, outage))
+            raised = Counter(
+                (alert.what, life)
+                for alert, life in numbered
+                if outage in alert.causes and _is_within(alert.at, outage)
+            )
             for (what, _), count in sorted(raised.items()):
                 if count > 1 + sum(_overlap(outage, other) for other in known if other is not outage):
                     found.append(f"(26) {count} alerts about {what} during {outage.describe()}")

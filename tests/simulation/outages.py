@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner
+from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import NewContainerGroup
 from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.messages import BUILD_STEPS, StepMessage
 from simulation import world
 from simulation.faults import Faults, Injector, Kind
 from simulation.region import BudgetedContainers
@@ -119,6 +121,15 @@ def current(made: SimulatedWorld) -> int:
         shown = made.factory.queries.images(after=shown.next, limit=200)
         found += [image.state for image in shown.images]
     return found.count("current")
+
+
+def swept(made: SimulatedWorld) -> set[ImageName]:
+    """The images whose builds the next sweep asks for a step, after every other message to them was lost."""
+    for message in made.ports.queues.messages(BUILD_STEPS):
+        made.ports.queues.delete(BUILD_STEPS, message)
+    made.factory.sweeper.sweep()
+    steps = [StepMessage.from_wire(each.text) for each in made.ports.queues.messages(BUILD_STEPS)]
+    return {BuildId(step.build).image for step in steps}
 
 
 def is_of_team(error_class: ErrorClass) -> bool:

@@ -23,6 +23,7 @@ from pipeline_core.telemetry import correlation_id
 from pipeline_core.wire.problems import InvalidDocument
 from triggers.api.problem import InvalidField, ProblemResponse, Refusal
 
+_REQUEST = "request"  # the place of a fault that has no field of its own
 _RETRY_AFTER = 5  # seconds, where the error names no time
 _TEAM_CAUSED = frozenset(kind for kind in ErrorClass if kind.owner is Owner.TEAM)
 _LOG = logging.getLogger("imagefactory.api")
@@ -82,7 +83,8 @@ def _refusal(request: Request, error: Answered) -> Refusal:
             detail = f"{count} wrong; nothing was stored"
             return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document", detail, faults=faults)
         case InvalidValue():
-            fault = InvalidField(path="", message=str(error), remedy=f"give {error.rule}")
+            # A text that no parameter holds: `parameters.parse` names the place of the others.
+            fault = InvalidField(path=_REQUEST, message=str(error), remedy=f"give {error.rule}")
             return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", str(error), faults=[fault])
         case TablesLost():
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "tables-lost", str(error))

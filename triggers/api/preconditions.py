@@ -14,6 +14,8 @@ from fastapi import Header
 from pipeline_core.domain.errors import StaleWrite
 from triggers.api.problem import Refusal
 
+_NO_VERSION = "If-Match names no version of what is changed: take the ETag of GET as it is"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precondition:
@@ -64,12 +66,12 @@ def _unquoted(header: str | None) -> str:
     if text == "*" or "," in text:
         raise _unclear("If-Match takes one ETag, as GET gave it")
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-        raise StaleWrite("If-Match names no version of this image: take the ETag of GET as it is")
+        raise StaleWrite(_NO_VERSION)
     padded = text[1:-1] + "=" * (-(len(text) - 2) % 4)
     try:
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise StaleWrite("If-Match names no version of this image: take the ETag of GET as it is") from error
+        raise StaleWrite(_NO_VERSION) from error
 
 
 def _unclear(detail: str) -> Refusal:

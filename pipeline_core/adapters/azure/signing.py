@@ -44,7 +44,7 @@ class KeyPlace:
         found = _IDENTIFIER.fullmatch(identifier)
         if found is None:
             raise InvalidValue(
-                "key identifier", identifier, "https://VAULT/keys/NAME, with or without version"
+                "an identifier of a key", identifier, "https://VAULT/keys/NAME, with or without version"
             )
         return cls(vault=found[1], name=found[2], version=found[3] or "")
 

@@ -47,7 +47,7 @@ class MemoryWeb:
             raise PermanentError(ErrorClass.POLICY, f"{url[:200]} is not https")
         answer = self.answers.get(url, TransientError(ErrorClass.NETWORK, f"{url[:200]} does not answer"))
         if isinstance(answer, FactoryError):
-            raise answer
+            raise answer.with_traceback(None)  # it keeps no frame of the call before
         if 300 <= answer.status < 400:
             raise PermanentError(ErrorClass.POLICY, f"{url[:200]} redirects: give the final address")
         if len(answer.body) > limit:

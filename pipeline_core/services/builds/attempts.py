@@ -7,14 +7,16 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, platform_breaker, retry
+from pipeline_core.domain import attempts, platform_call, retry
 from pipeline_core.domain.attempts import AttemptGroup
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers
 from pipeline_core.services.builds.deletions import Deletions
+from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Outages, Paused
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
 _LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
@@ -114,5 +116,9 @@ class Attempts:
         decision = retry.next_attempt(failure.error_class, build.attempt, chance)
         if isinstance(decision, TryAgain) and (build.attempt == 1 or failure.is_of_team):
             return decision
-        call = platform_breaker.call_of(build.phase, has_group=True, has_begun=has_begun)
+        call = platform_call.call_of(build.phase, has_group=True, has_begun=has_begun)
         return self.outages.meet(build, failure, call, of_call=False) or decision
+
+    def note_success(self, build: Build, released: SlotReleased) -> None:
+        """The build has passed its last check in a container. What that says of the platform, as `successes.note`."""
+        successes.note(self.outages, build, released)

@@ -11,7 +11,14 @@ from pipeline_core.domain import attempts, captures
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.captures import Capture, TraitConflict
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
-from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner, PermanentError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    FactoryError,
+    Owner,
+    PermanentError,
+    QuarantineFull,
+    TransientError,
+)
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource, VersionState
 from pipeline_core.services.versions.purchases import Purchases
@@ -44,7 +51,8 @@ class Captures:
         """The traits of the quarantined image definition, and the size of the build machine's disk in GB.
 
         `gallery` holds the parent of a child. The size is None where it is the source's. Raises PermanentError
-        (TEMPLATE) where source or image definition do not fit, NotFound where the source is not offered (now).
+        (TEMPLATE) where source or image definition do not fit, NotFound where the source is not offered (now),
+        QuarantineFull where the subscription of the quarantine has no room for the image definition.
         """
         os = self.purchases.traits_to_build(build, definition, gallery)
         target = self._settle_quarantine(build, os)
@@ -55,12 +63,20 @@ class Captures:
         return self.purchases.traits_as_built(build, definition)
 
     def _settle_quarantine(self, build: Build, os: OsTraits) -> OsTraits:
-        """The quarantine's image definition, made where it is missing. PermanentError where it does not fit."""
+        """The quarantine's image definition, made where it is missing.
+
+        Raises PermanentError where it does not fit, QuarantineFull where there is no room for it.
+        """
         gallery, image = self.quarantine_of(build), build.image
         found = self.galleries.find_image(gallery, image)
         if found is None:
             found = captures.new_definition(os, self.deployment.capture)
-            self.galleries.ensure_image(gallery, image, found)
+            try:
+                self.galleries.ensure_image(gallery, image, found)
+            except TransientError as error:
+                if error.error_class is not ErrorClass.QUOTA:
+                    raise
+                raise QuarantineFull(str(error), retry_after=error.retry_after) from error
         _demand(gallery, image, captures.misfit(os, found) or captures.other_plan(os, found))
         return found
 

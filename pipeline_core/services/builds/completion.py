@@ -14,6 +14,7 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
@@ -133,8 +134,9 @@ class Completion:
                     self.effects.outbox.rebuild(child, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
             project()
-        if released is SlotReleased.FREED:
+        if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
+        successes.note(self.outages, build, released)
         for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
         if build.announce:

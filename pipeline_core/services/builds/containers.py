@@ -14,6 +14,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     Owner,
     PermanentError,
+    QuarantineFull,
     TransientError,
 )
 from pipeline_core.domain.journal import Event
@@ -29,7 +30,6 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
@@ -108,7 +108,7 @@ class ContainerStage:
                 return Wait(delay=timedelta(0))  # another handler created the group between the two looks
             failure = self._loss_of(build.value, has_begun=has_begun)
             return self._retry(build, failure, has_begun=has_begun)
-        return self._launch(build.value)  # a wait for quota or budget has no limit
+        return self._launch(build)  # a wait for quota or budget has no limit
 
     def _loss_of(self, build: Build, *, has_begun: bool) -> Failure:
         """The failure of an attempt that is gone without a report: first the cause, where the platform named one."""
@@ -125,8 +125,8 @@ class ContainerStage:
             error_class = ErrorClass.REGISTRY
         return Failure(error_class=error_class, message=(f"{cause}: {text}" if cause else text)[:_MESSAGE])
 
-    def _launch(self, build: Build) -> Progress:
-        now = self.effects.clock.now()
+    def _launch(self, stored: Stored[Build]) -> Progress:
+        build, now = stored.value, self.effects.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
             wait = self._pay(build, now)
@@ -135,8 +135,12 @@ class ContainerStage:
         try:
             # Before the note that `_may_create` leaves: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
+            self._note_room(stored)
             if self._may_create(build, now):
                 self.launcher.create(new)
+        except QuarantineFull as error:  # no limit of container groups: other builds may create theirs
+            self._note_full(stored, error)
+            raise
         except TransientError as error:
             if error.error_class in _REFUSED:
                 self.records.capacity.pause_creations(now, error.retry_after)
@@ -144,6 +148,27 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _note_full(self, build: Stored[Build], error: QuarantineFull) -> None:
+        """Write down once that the attempt waits for room in quarantine. No transition."""
+        if build.value.full_since is None:
+            failure = Failure(error_class=error.error_class, message=str(error)[:_MESSAGE])
+            self._write(
+                replace(build.value, full_since=self.effects.clock.now(), failure=failure), build.etag
+            )
+
+    def _note_room(self, build: Stored[Build]) -> None:
+        """Write down that the attempt begins: whether there is room for its version is not known yet."""
+        if build.value.full_since is not None:
+            self._write(replace(build.value, full_since=None, failure=None), build.etag)
+
+    def _write(self, build: Build, etag: str) -> None:
+        self.records.images.commit([records.put_build(build, etag=etag)])
+        self.effects.logs.note(
+            "gallery-full" if build.full_since else "gallery-has-room",
+            image=str(build.image),
+            build_id=str(build.id),
+        )
 
     def _pay(self, build: Build, now: datetime) -> timedelta | None:
         """Pay for the attempt's group, as `buy_creation`, and ask for the deletion of the group that built.
@@ -171,7 +196,8 @@ class ContainerStage:
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:
-            return self._finished_late(build, report) or self._retry(build, report.failure())
+            late = self._finished_late(build, report)
+            return late or self._retry(build, report.failure(), is_full=_is_full(build.value, report))
         digest = Digest(report.digest)
         now = self.effects.clock.now()
         if build.value.phase is Phase.BUILDING:
@@ -200,8 +226,10 @@ class ContainerStage:
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
         self.records.index.show_phase(moved.id, moved.phase)
-        if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
+        released = self.records.capacity.release(build.value.id)
+        if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
+        self.attempts.note_success(moved, released)
         return progress
 
     def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:
@@ -235,8 +263,13 @@ class ContainerStage:
         etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]))
 
-    def _retry(self, build: Stored[Build], failure: Failure, *, has_begun: bool = True) -> Progress:
-        """Start the next attempt of the same stage, pause, or fail. The group of the old attempt is already gone."""
+    def _retry(
+        self, build: Stored[Build], failure: Failure, *, has_begun: bool = True, is_full: bool = False
+    ) -> Progress:
+        """Start the next attempt of the same stage, pause, or fail. The group of the old attempt is already gone.
+
+        `is_full`: the attempt failed only because the quarantine has no room for its version.
+        """
         decision = self.attempts.next_try(build.value, failure, has_begun=has_begun)
         if isinstance(decision, Paused):
             return Wait(delay=decision.delay, paused=decision.key)
@@ -250,7 +283,12 @@ class ContainerStage:
                 pass
             case TryAgain(delay=delay):
                 pass
-        moved = replace(builds.move(build.value, build.value.phase, now), failure=failure, probes=probes)
+        moved = replace(
+            builds.move(build.value, build.value.phase, now),
+            failure=failure,
+            probes=probes,
+            full_since=now if is_full else None,
+        )
         head = self.records.images.get_head(moved.image)
         new_head = head.value
         if moved.phase is Phase.BUILDING:
@@ -305,3 +343,9 @@ class ContainerStage:
     def _spread(self, wait: timedelta) -> Wait:
         """Spread, so that builds that wait for the same minute do not come together."""
         return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))
+
+
+def _is_full(build: Build, report: BuildReport) -> bool:
+    """True where every step had ended and a quota then refused the version: the builder makes nothing else by then."""
+    is_late = build.phase is Phase.BUILDING and report.after_steps
+    return is_late and report.failure().error_class is ErrorClass.QUOTA

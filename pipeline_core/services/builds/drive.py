@@ -1,12 +1,14 @@
 """Advance one build by one bounded step. A wait writes no row: the message comes again after a delay.
 
-A builder that reports an event asks for the same step at once.
+Only a wait that the platform asks for is written to the build's row: a build may have several chains of messages, and
+the sweep looks too, and none of them may ask before. A builder that reports an event asks for the same step at once.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.domain import retry
+from pipeline_core.domain import builds, retry
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import (
     BeingMade,
@@ -24,6 +26,7 @@ from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Stage, Stages, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.probing import Probing
+from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import BuildEventMessage, StepMessage
@@ -32,6 +35,7 @@ _MADE = timedelta(
     seconds=1
 )  # the first look at what the platform makes; each later look waits four times as long
 _LOOKS = 10  # that lengthen the wait. They repeat without a limit, and the sweep shows a late build
+_ASKED = timedelta(minutes=1)  # a shorter wait that the platform asks for is not worth a row
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
 
 
@@ -68,6 +72,8 @@ class Driver:
             return
         paused = "" if build.is_stopping else message.paused
         self.probing.follow_end(build, message.paused)
+        if self._is_early(build, message, paused):
+            return
         wait = self.probing.may_go_on(build, paused)
         if wait is not None:
             if not message.once:
@@ -77,6 +83,20 @@ class Driver:
             self.effects.logs.note("step-paused", image=str(build.image), build_id=message.build, key=paused)
             return
         self.look(stored, once=message.once, tries=message.tries, paused=paused)
+
+    def _is_early(self, build: Build, message: StepMessage, paused: str) -> bool:
+        """True where the platform has asked to wait. The message comes again after that, and does not begin a probe.
+
+        Spread, so that the next refusal is known before the other chains of the build ask.
+        """
+        now = self.effects.clock.now()
+        if build.not_before is None or build.not_before <= now:
+            return False
+        if not message.once:
+            delay = build.not_before - now + _ASKED * self.effects.chance.fraction()
+            self.effects.outbox.step(build, delay=delay, reason="early", tries=message.tries, paused=paused)
+        self.effects.logs.note("step-early", image=str(build.image), build_id=str(build.id))
+        return True
 
     def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0, paused: str = "") -> None:
         """Advance a build from its current phase; `once`, `tries` and `paused` as in the message."""
@@ -107,9 +127,11 @@ class Driver:
         try:
             progress = self._look(stored)
         except TransientError as error:
+            again = min(tries + 1, _LOOKS)
+            delay = _delay_of(error, again, self.effects.chance.fraction())
+            if error.retry_after is not None and error.retry_after > _ASKED:
+                self._keep_wait(stored, delay)
             if not once:
-                again = min(tries + 1, _LOOKS)
-                delay = _delay_of(error, again, self.effects.chance.fraction())
                 met = self.refusals.meet(build, error, paused=paused)
                 self.effects.outbox.step(
                     build,
@@ -143,6 +165,12 @@ class Driver:
             case _:  # the build has ended
                 self._follow_end(build, paused)
         return None
+
+    def _keep_wait(self, stored: Stored[Build], delay: timedelta) -> None:
+        """Let all chains of messages know it. Where the row cannot be written, only this chain waits."""
+        waiting = builds.wait_until(stored.value, self.effects.clock.now() + delay)
+        with contextlib.suppress(StaleWrite, TransientError):
+            self.images.commit([records.put_build(waiting, etag=stored.etag)])
 
     def _follow_end(self, build: Build, paused: str) -> None:
         stored = self.images.find_build(build.id) if paused else None

@@ -95,7 +95,9 @@ class Leftovers:
     def _remove_live(self, live: GalleryImageVersion) -> None:
         """Take it out of `latest` first; the next look deletes it. So nobody starts a machine from it in between.
 
-        A failed change does not keep it from being deleted.
+        A failed change does not keep it from being deleted. The row of the build, which says that it stops, is the
+        intent (rule 7): it is written before, and as long as it stands the version can never become current, so nobody
+        is held to have taken it out. A process that dies after the call leaves the deletion to the next step.
         """
         if live.state in (VersionState.DELETING, VersionState.UPDATING):
             return

@@ -7,12 +7,13 @@ call for that. What Azure refuses to the factory is never a team's fault.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, platform_breaker, propagation
+from pipeline_core.domain import attempts, platform_call, propagation
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    NotProven,
     Owner,
     ParentNotFound,
     PermanentError,
@@ -38,12 +39,13 @@ class Refusals:
 
     def settle(self, build: Build, error: PermanentError) -> Wait | Failed:
         """What a refused step means for the build. Raises TransientError where it is asked again."""
-        call = platform_breaker.call_of(build.phase)
+        call = platform_call.call_of(build.phase)
         judged = self.judge(build, error)
         failure = failure_of(error if isinstance(judged, TransientError) else judged)
         if isinstance(judged, TransientError) and not self._is_repeated(build, error):
             raise judged from error
-        if error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError):
+        is_own = error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError)
+        if is_own or (isinstance(error, NotProven) and error.is_of_version):
             return Failed(failure=failure)  # a check of the factory's own: no call of Azure was refused
         met = self.outages.meet(build, failure, call, of_call=True)
         if isinstance(met, Paused):
@@ -62,7 +64,7 @@ class Refusals:
         if not paused and self.clock.now() < self._first(build, attempts.TROUBLED) + _PASSING:
             return None
         failure = Failure(error_class=error.error_class, message=str(error), scope=error.scope)
-        met = self.outages.meet(build, failure, platform_breaker.call_of(build.phase), of_call=True)
+        met = self.outages.meet(build, failure, platform_call.call_of(build.phase), of_call=True)
         return met if isinstance(met, Paused) else None
 
     def judge(self, build: Build, error: PermanentError) -> PermanentError | TransientError:

@@ -3,9 +3,12 @@
 This module decides about no version. It waits for nothing: who calls comes again.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
-from pipeline_core.domain.errors import ErrorClass, NotFound, TransientError
+from pipeline_core.domain.errors import ErrorClass, LatestRefused, NotFound, PermanentError, TransientError
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 
 _SOON = timedelta(seconds=10)
@@ -23,11 +26,17 @@ def is_settled(live: GalleryImageVersion, *, excluded: bool) -> bool:
 
 
 def settle(
-    galleries: Galleries, live: GalleryImageVersion, *, excluded: bool, age: timedelta | None = None
+    galleries: Galleries,
+    live: GalleryImageVersion,
+    *,
+    excluded: bool,
+    age: timedelta | None = None,
+    accepted: Callable[[GalleryImageVersion], object] | None = None,
 ) -> None:
     """Make sure that a version is in `latest`, or out of it. `live` is what the last look has shown.
 
     `age` is how long the caller has tried for: the next look comes after a quarter of it, in 10 seconds to 10 minutes.
+    `accepted` is called when the platform has accepted a change.
 
     At most one change and one look. Raises TransientError (CONFLICT) until a look shows the mark on the version and
     on each region, and the end of the change; then the caller repeats its work. A change that failed is made again.
@@ -39,6 +48,8 @@ def settle(
         return
     if live.state is not VersionState.UPDATING:
         galleries.set_excluded(live.gallery, live.image, live.version, excluded=excluded)
+        if accepted is not None:
+            accepted(live)
     place, where = f"{live.image}@{live.version}", "out of" if excluded else "in"
     found = galleries.find_version(live.gallery, live.image, live.version)
     if found is None:
@@ -54,6 +65,53 @@ def settle(
     else:
         text = f"{place} is not {where} latest of {live.gallery} yet ({found.state.value}); it is looked at again"
     raise TransientError(ErrorClass.CONFLICT, text, retry_after=_later(age))
+
+
+class Answers(Protocol):
+    """What the platform answers to changes of `latest` that no build asks for."""
+
+    def refused(self, live: GalleryImageVersion, error: PermanentError) -> timedelta:
+        """Count a refusal. Gives the time until the next try is worth it."""
+        ...
+
+    def accepted(self, live: GalleryImageVersion) -> None:
+        """Note that a change was accepted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Changes of `latest` outside a build. A build does it with `settle`: its own tries decide about a refusal.
+
+    No refusal is permanent here, whatever its class: nobody would try again, and no message is at fault.
+    """
+
+    galleries: Galleries
+    answers: Answers
+
+    def settle(self, live: GalleryImageVersion, *, excluded: bool, age: timedelta | None = None) -> None:
+        """As `settle`. Raises LatestRefused where the platform refuses."""
+        try:
+            settle(self.galleries, live, excluded=excluded, age=age, accepted=self.answers.accepted)
+        except PermanentError as error:
+            raise self._refused(live, error, excluded=excluded) from error
+
+    def take_out(self, live: GalleryImageVersion) -> None:
+        """Begin to take a version out of `latest`, without a look. Raises LatestRefused, and other TransientErrors."""
+        try:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        except PermanentError as error:
+            raise self._refused(live, error, excluded=True) from error
+        self.answers.accepted(live)
+
+    def _refused(self, live: GalleryImageVersion, error: PermanentError, *, excluded: bool) -> TransientError:
+        """The error to raise instead. That the version is gone is not a refusal: the next look sees that it is."""
+        if isinstance(error, NotFound):
+            return TransientError(ErrorClass.CONFLICT, f"{error}; it is looked at again")
+        deed = "taken out of" if excluded else "put into"
+        text = f"{live.image}@{live.version} could not be {deed} latest of {live.gallery}; it is tried again: {error}"
+        wait = self.answers.refused(live, error)
+        return LatestRefused(error.error_class, text, retry_after=wait, scope=error.scope)
 
 
 def _later(age: timedelta | None) -> timedelta:

@@ -54,6 +54,7 @@ class Pointer:
 
     records: Records
     galleries: Galleries
+    marks: latest.Marks
     effects: Effects
 
     def offer(
@@ -66,8 +67,8 @@ class Pointer:
     ) -> Offered:
         """Exclude every version above the target, and the lost one, highest first; then include the target.
 
-        Without a target only the lost version is excluded. Raises TransientError until the gallery shows all of it:
-        the caller comes again, and goes on where it was.
+        Without a target only the lost version is excluded. Raises TransientError until the gallery shows all of it,
+        LatestRefused where the platform refuses: the caller comes again, and goes on where it was.
         """
         listed = self.galleries.list_versions(head.registration.gallery, head.name)
         above = [
@@ -113,9 +114,7 @@ class Pointer:
     def _settle(self, found: GalleryImageVersion, kept: Kept, *, excluded: bool) -> None:
         record = kept.get(found.version)
         since = None if record is None or record.value.intent is None else record.value.at
-        latest.settle(
-            self.galleries, found, excluded=excluded, age=None if since is None else self._now() - since
-        )
+        self.marks.settle(found, excluded=excluded, age=None if since is None else self._now() - since)
 
     def _intend(self, offered: Sequence[GalleryImageVersion], head: ImageHead, why: str) -> Kept:
         """The records of the image, with our intent in that of each version that is in `latest` now."""

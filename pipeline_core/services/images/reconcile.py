@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import breaker, builds, chains, claims, dispatch, looks, plan, wanted
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
-from pipeline_core.domain.errors import FactoryError, StaleWrite, UnreadableRow
+from pipeline_core.domain.errors import FactoryError, LatestRefused, StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ActiveBuild, ImageHead, parent_facts
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.looks import LookNote
@@ -86,10 +86,18 @@ class Reconciler:
     effects: Effects
 
     def handle(self, message: RebuildMessage) -> None:
-        """Look at the image that the message points at."""
+        """Look at the image that the message points at.
+
+        A refused change of `latest` ends the message. The sweep asks again until it is accepted: were each message
+        sent again, those of all sweeps during an outage would add up.
+        """
         image = ImageName(message.image)
         campaign = CampaignId(message.campaign or f"look-{image}")
-        looked = self._look(image, campaign, reason=message.reason)
+        try:
+            looked = self._look(image, campaign, reason=message.reason)
+        except LatestRefused as error:
+            self.effects.logs.note("look-left-to-the-sweep", image=str(image), error=str(error)[:1000])
+            return
         if _wakes_descendants(looked.decision, message.reason) and looked.has_descendants:
             for child in self.records.index.children(image):
                 self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)

@@ -25,7 +25,8 @@ from pipeline_core.domain.images import Registration
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import BuildId, Digest, ImageName, TeamName
-from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall, call_of
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference, SourceVersion
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
@@ -107,7 +108,7 @@ class Outages:
         except UnreadableRow:
             return None  # without its row nothing is known about an outage
         if after.is_open and after.opened_at != before.opened_at:
-            self._opened(after)
+            self.opened(after)
         if after.next_probe is not None and after.next_probe != before.next_probe:
             self._ask_for_probe(after, now)
         if not of_call and decisions.is_answered(after, build):
@@ -147,7 +148,7 @@ class Outages:
 
     def follow_end(self, build: Build, key: str) -> None:
         """The same for a probe that has ended."""
-        self.follow(build, key, _reached(build))
+        self.follow(build, key, reached_by(build))
 
     def admit(self, build: Build, breakers: Sequence[PlatformBreaker]) -> Admission:
         """Ask before a pending build starts; `breakers` are the open ones."""
@@ -280,7 +281,8 @@ class Outages:
         if breaker.next_probe is not None:
             self.effects.outbox.dispatch("outage-probe", delay=max(_SOON, breaker.next_probe - now))
 
-    def _opened(self, breaker: PlatformBreaker) -> None:
+    def opened(self, breaker: PlatformBreaker) -> None:
+        """Alert once, where the opening is not of a known outage, and note what it has harmed. Safe to repeat."""
         if breaker.announce:
             self._alarm(breaker)
         for hit in breaker.hits:
@@ -382,16 +384,14 @@ def _attempt_of(build: Build) -> str:
     return f"{build.phase.value}-{build.attempt}"
 
 
-def _reached(build: Build) -> PlatformCall:
-    """The call at which a build ended. Only a step or a test of the team shows that its container has run."""
+def reached_by(build: Build) -> PlatformCall:
+    """The call at which a build is, or ended. Only a step or a test of the team shows that its container has run."""
     if build.result is Result.SUCCEEDED:
         return PlatformCall.DONE
     if build.provenance is not None:
         return PlatformCall.PUBLISH
     has_run = build.failure is not None and build.failure.error_class in _STEPS
-    return decisions.call_of(
-        Phase.BUILDING if build.build_result is None else Phase.VERIFYING, has_begun=has_run
-    )
+    return call_of(Phase.BUILDING if build.build_result is None else Phase.VERIFYING, has_begun=has_run)
 
 
 def _lost_release(build: Build, failure: Failure) -> bool:

@@ -11,7 +11,7 @@ from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import NotProven
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
@@ -27,7 +27,7 @@ class Unproven:
     """`excludes` is the setting FACTORY_UNPROVEN: also take unproven versions out of `latest`, beside the alarm."""
 
     store: UnprovenStore
-    galleries: Galleries
+    marks: latest.Marks
     provenance: Provenance
     effects: Effects
     excludes: bool
@@ -69,6 +69,15 @@ class Unproven:
         return frozenset(unproven) if self.excludes else frozenset()
 
     def _raise(self, live: GalleryImageVersion, why: str, current: GalleryVersion | None) -> None:
+        """Raise the alarm, then take the version out where the setting says so.
+
+        The call needs no intent in a version's record (rule 7). The row of the alarm is written before it, and the call
+        is for a version above the current one. Nobody asks who took that out: only the current version, and those that
+        were current, are held to be a stranger's doing. Where nothing is current, it may be one of them: a person then
+        decides about it, as about all that no statement proves. A process that dies before the call leaves the version
+        to the next look, one that dies after it leaves nothing to do. An intent would make the version a spare one of
+        the factory, which a reuse may let in without a person.
+        """
         entry = self.effects.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
         unsent = self.store.raise_once(live.image, live.version, entry)
         if unsent is not None:
@@ -76,7 +85,7 @@ class Unproven:
             self.store.note_sent(unsent)
         is_above = current is None or live.version > current
         if self.excludes and is_above and latest.may_be_in(live) and live.state not in _BUSY:
-            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+            self.marks.take_out(live)
         self.effects.logs.note(
             "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]
         )

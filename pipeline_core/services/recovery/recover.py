@@ -166,4 +166,6 @@ def _parse_cursor(text: str) -> tuple[RecoveryPart, str]:
     try:
         return RecoveryPart(part), str(ImageName(last)) if last else ""
     except ValueError as error:
-        raise InvalidValue("cursor", text, "the cursor that the previous step gave") from error
+        raise InvalidValue(
+            "a cursor of the recovery", text, "the cursor that the previous step gave"
+        ) from error

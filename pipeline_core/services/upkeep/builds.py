@@ -7,7 +7,7 @@ A build that waits in a line costs its share of a page: its row there says what 
 the builds that have a slot, those that are in no line, and a few of the waiting ones in turn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +19,10 @@ from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.lines import Lines, WaitingBuild, in_turn
 from pipeline_core.services.upkeep.turns import turn_of
@@ -55,16 +57,21 @@ _SHOWN = 20  # late builds that wait, shown in one sweep
 class ActiveBuilds:
     """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
 
-    `holders` are the builds that have a slot, `absent` those that have no row. `has_breakers` is true where
-    platform breakers have rows.
+    `holders` are the builds that have a slot, `absent` those that have no row. `breakers` are the rows of all
+    platform breakers, open or not.
     """
 
     known: set[BuildId] = field(default_factory=set)
     holders: tuple[BuildId, ...] = ()
-    has_breakers: bool = False
+    breakers: tuple[PlatformBreaker, ...] = ()
     lines: Lines = field(default_factory=Lines)
     builds: list[Stored[Build]] = field(default_factory=list)
     absent: set[BuildId] = field(default_factory=set)
+
+    @property
+    def open_breakers(self) -> tuple[PlatformBreaker, ...]:
+        """The breakers that hold builds back."""
+        return tuple(each for each in self.breakers if each.is_open)
 
     @property
     def running(self) -> list[Build]:
@@ -81,12 +88,15 @@ class BuildSweep:
 
     records: Records
     completion: Completion
+    probing: Probing
     effects: Effects
     quiet: timedelta
 
     def read_slots(self, active: ActiveBuilds) -> int:
-        """Take the builds that have a slot."""
-        active.holders, active.has_breakers = self.records.capacity.holders_and_breakers()
+        """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
+        active.holders, has_breakers = self.records.capacity.holders_and_breakers()
+        if has_breakers:
+            active.breakers = tuple(each.value for each in self.records.breakers.list())
         return len(active.holders)
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
@@ -104,10 +114,10 @@ class BuildSweep:
         return len(active.lines.waiting)
 
     def _read_held(self, active: ActiveBuilds, bulkhead: Bulkhead) -> None:
-        for stored in self.records.breakers.list():
-            if stored.value.is_open or not stored.value.is_drained:
-                for row in self.records.index.held_back(stored.value.key):
-                    bulkhead.run(row.key, partial(active.lines.take, row, stored.value.key))
+        for breaker in active.breakers:
+            if breaker.is_open or not breaker.is_drained:
+                for row in self.records.index.held_back(breaker.key):
+                    bulkhead.run(row.key, partial(active.lines.take, row, breaker.key))
 
     def read(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
         """Read the active builds that are to be read; remove a row without a build.
@@ -136,9 +146,12 @@ class BuildSweep:
         return sum(bulkhead.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
 
     def set_going(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
-        """Announce ends that were not announced; set each build going that is quiet for too long."""
+        """Announce ends that were not announced; set each build going that is quiet for too long.
+
+        Not one that pauses because the platform fails: the look would call it all the same.
+        """
         going = sum(
-            bulkhead.run(str(stored.value.id), partial(self._set_going, stored, now))
+            bulkhead.run(str(stored.value.id), partial(self._set_going, stored, active.open_breakers, now))
             for stored in active.builds
         )
         for row in active.lines.aging(now):
@@ -197,7 +210,7 @@ class BuildSweep:
         active.builds.append(stored)
         return True
 
-    def _set_going(self, stored: Stored[Build], now: datetime) -> bool:
+    def _set_going(self, stored: Stored[Build], breakers: Sequence[PlatformBreaker], now: datetime) -> bool:
         build = stored.value
         if build.is_finished:
             self.completion.announce(stored)
@@ -205,8 +218,10 @@ class BuildSweep:
             return False
         elif build.phase is Phase.PENDING and not build.is_stopping:
             self.records.index.add_pending(dispatch.row_of(build, now), again=True)
-        else:
+        elif self.probing.may_look(build, breakers, now):
             self.effects.outbox.step(build, reason="swept", once=True)
+        else:
+            return False
         return True
 
     def _add_late(self, row: PendingBuild) -> bool:

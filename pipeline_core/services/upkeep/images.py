@@ -7,7 +7,7 @@ need something, and for a share of the fleet in turn.
 """
 
 import functools
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -17,9 +17,11 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
+from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.staleness import World
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.policies.policy import Policies, PolicyLost
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.lineage import PlaceSweep
@@ -54,6 +56,7 @@ class FleetSweep:
     records: Records
     effects: Effects
     policies: Policies
+    probing: Probing
     places: PlaceSweep
 
     def read(self, fleet: SweptFleet, bulkhead: Bulkhead) -> int:
@@ -80,8 +83,17 @@ class FleetSweep:
             bulkhead.run(str(name), partial(self._examine, fleet, name, now)) for name in in_turn
         )
 
-    def wake(self, fleet: SweptFleet, now: datetime, bulkhead: Bulkhead) -> int:
-        """Ask for a look at every image for which a look would begin something, at most MOST_WOKEN of them."""
+    def wake(
+        self,
+        fleet: SweptFleet,
+        breakers: Sequence[PlatformBreaker],
+        now: datetime,
+        bulkhead: Bulkhead,
+    ) -> int:
+        """Ask for a look at every image for which a look would begin something, at most MOST_WOKEN of them.
+
+        `breakers` are the open ones: while they say that the galleries fail, no region is asked for.
+        """
         outlook = self._outlook(fleet, now)
         bulkhead.part("places", partial(self.places.repair, outlook.world, now, bulkhead))
         suspects = self._suspects(outlook, bulkhead)[:MOST_WOKEN]
@@ -91,7 +103,7 @@ class FleetSweep:
                 differs |= bulkhead.run(str(each), partial(self._compare, fleet, each))
         for name, head in fleet.heads.items():
             if _has_region_due(head, now):
-                bulkhead.run(str(name), partial(self._bring_to_regions, head))
+                bulkhead.run(str(name), partial(self._bring_to_regions, head, breakers, now))
         if differs:  # copies had lagged behind
             outlook = self._outlook(fleet, now)
         return sum(bulkhead.run(str(name), partial(self._wake, name, outlook, now)) for name in suspects)
@@ -136,12 +148,13 @@ class FleetSweep:
             bulkhead.run(str(name), partial(take, name))
         return sorted(found, key=lambda name: (found[name], str(name)))
 
-    def _bring_to_regions(self, head: ImageHead) -> bool:
+    def _bring_to_regions(self, head: ImageHead, breakers: Sequence[PlatformBreaker], now: datetime) -> bool:
         """Ask for a look at a live version that is not in every region."""
         made = None if head.current is None else self.records.images.find_build(head.current.build)
-        if made is not None:
-            self.effects.outbox.step(made.value, reason="regions-missing", once=True)
-        return made is not None
+        if made is None or not self.probing.may_look(made.value, breakers, now):
+            return False
+        self.effects.outbox.step(made.value, reason="regions-missing", once=True)
+        return True
 
     def _wake(self, name: ImageName, outlook: Outlook, now: datetime) -> bool:
         if name not in outlook.heads or outlook.find_urgency(name) is None:

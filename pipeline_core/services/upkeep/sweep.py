@@ -20,7 +20,6 @@ from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import FleetSweep, SweptFleet
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -65,7 +64,9 @@ class Sweeper:
         bulkhead.part("active builds", partial(self.builds.read, active, now, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))
         bulkhead.part("lost builds", partial(self.builds.adopt, active, fleet.heads, bulkhead))
-        stale = bulkhead.part("stale images", partial(self.fleet.wake, fleet, now, bulkhead))
+        stale = bulkhead.part(
+            "stale images", partial(self.fleet.wake, fleet, active.open_breakers, now, bulkhead)
+        )
         builds = bulkhead.part("standing builds", partial(self.builds.set_going, active, now, bulkhead))
         late = bulkhead.part("late builds", partial(self.builds.show_late, active, now, bulkhead))
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active, now, bulkhead))
@@ -76,8 +77,8 @@ class Sweeper:
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
         has_work = bool(active.known or slots)
-        if not has_work and active.has_breakers:  # else the pass that comes anyhow looks at them
-            has_work = bool(bulkhead.part("breakers", self._due_breakers))
+        if not has_work:  # else the pass that comes anyhow looks at them
+            has_work = any(platform_breaker.has_work(each, now) for each in active.breakers)
         if has_work:
             bulkhead.part("dispatch", self._dispatch)
         report = SweepReport(
@@ -117,11 +118,7 @@ class Sweeper:
             return False
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
-        return self.records.capacity.release(holder) is SlotReleased.FREED
-
-    def _due_breakers(self) -> int:
-        now = self.effects.clock.now()
-        return sum(platform_breaker.has_work(each.value, now) for each in self.records.breakers.list())
+        return self.records.capacity.release(holder).is_freed
 
     def _dispatch(self) -> int:
         self.effects.outbox.dispatch("swept")

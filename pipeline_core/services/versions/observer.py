@@ -145,7 +145,7 @@ class GalleryObserver:
 
     def _let_in(self, found: GalleryImageVersion) -> None:
         """Make sure that the current version is in `latest`. Raises TransientError until the gallery shows it."""
-        latest.settle(self.galleries, found, excluded=False)
+        self.readmission.settle(found, excluded=False)
         self.effects.logs.note("version-let-in-again", image=str(found.image), version=str(found.version))
 
     def _new(self, head: ImageHead, kind: DoubtKind, detail: str) -> Doubt | None:
@@ -201,7 +201,7 @@ class GalleryObserver:
         except AlreadyExists as error:
             raise StaleWrite(f"{image} has changed; it is looked at again") from error
         for (live, record, _), etag in zip(intended, etags[1:], strict=True):
-            latest.settle(self.galleries, live, excluded=True)
+            self.readmission.settle(live, excluded=True)
             self._confirm(live, Stored(value=record, etag=etag))
             self.effects.logs.note("version-taken-back", image=str(image), version=str(live.version))
         return True

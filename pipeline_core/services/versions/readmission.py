@@ -37,6 +37,7 @@ class Readmission:
 
     records: Records
     galleries: Galleries
+    marks: latest.Marks
     unproven: Unproven
     effects: Effects
 
@@ -61,8 +62,12 @@ class Readmission:
             with contextlib.suppress(
                 TransientError
             ):  # the intent is written down: the next reuse goes on with it
-                latest.settle(self.galleries, live, excluded=False)
+                self.marks.settle(live, excluded=False)
         return record
+
+    def settle(self, live: GalleryImageVersion, *, excluded: bool) -> None:
+        """Put back a mark that a look found to be another than ours. Raises as `Marks.settle`."""
+        self.marks.settle(live, excluded=excluded)
 
     def _find_in_use(self, head: ImageHead, live: GalleryImageVersion) -> VersionRecord | None:
         """The record of the current version where nobody took that out: nothing is to be done or reported."""

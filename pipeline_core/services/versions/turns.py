@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.builds import Build, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, NotProven, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
 from pipeline_core.domain.wanted import Answer, Wish
@@ -37,6 +37,7 @@ class Turns:
 
     records: Records
     galleries: Galleries
+    marks: latest.Marks
     wishes: Wishes
     provenance: Provenance
     parents: LostParents
@@ -59,8 +60,16 @@ class Turns:
             )
         answer = self._judge(build, stored)
         if answer.wish.is_wanted:
-            self.provenance.examine(live)
+            self._examine(build, live)
         return Turn(head=stored, answer=answer)
+
+    def _examine(self, build: Build, live: GalleryImageVersion) -> None:
+        """Raise NotProven where the version is not. It is of this version alone where the build itself is proven."""
+        try:
+            self.provenance.examine(live)
+        except NotProven as error:
+            self.provenance.demand(build)
+            raise NotProven(str(error), is_of_version=True) from error
 
     def _judge(self, build: Build, head: Stored[ImageHead]) -> Answer:
         """Whether the build is wanted. One that is asked for has the parent's current version, which looks follow."""
@@ -96,7 +105,7 @@ class Turns:
             return
         live = self.galleries.find_version(ended.gallery, ended.image, version)
         if live is not None and is_of(live, ended):
-            latest.settle(self.galleries, live, excluded=True)
+            self.marks.settle(live, excluded=True)
 
 
 def is_of(live: GalleryImageVersion, build: Build) -> bool:

@@ -41,7 +41,7 @@ class Place:
         """Raise InvalidValue if `text` does not name an attempt."""
         match = _PLACE.fullmatch(text)
         if match is None:
-            raise InvalidValue("attempt", text, "stage and attempt, like verify-1")
+            raise InvalidValue("an attempt", text, "a stage and the number of an attempt, like verify-1")
         return cls(stage=match[1], attempt=int(match[2]))
 
     def __str__(self) -> str:

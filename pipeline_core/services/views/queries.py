@@ -270,9 +270,9 @@ class Queries:
     def _by_platform(
         self, head: ImageHead, staleness: Staleness, breakers: Sequence[Stored[PlatformBreaker]]
     ) -> tuple[Condition, ...]:
-        """The open breakers that are about a stale image."""
+        """The open breakers that are about a stale image, or about one whose pointer is to move."""
         opened = [stored.value for stored in breakers if stored.value.is_open]
-        if not opened or not isinstance(staleness, Stale):
+        if not opened or not (isinstance(staleness, Stale) or head.doubt is not None):
             return ()
         return conditions.of_platform(opened, self.outages.place_of_image(head.registration))
 

@@ -14,6 +14,8 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
+from pipeline_core.state.reading.plain import PlainCodec, time_of
+from pipeline_core.state.reading.reader import Reader
 
 _PARTITION = "notices"
 _ENTRY = "entry:"
@@ -39,10 +41,11 @@ class Notice:
 
 
 class NoticeStore:
-    """Inserts and removals; each is safe to repeat."""
+    """Inserts and removals; each is safe to repeat. Rows that cannot be read are passed over."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def add(self, notices: Sequence[Notice]) -> Sequence[Notice]:
         """Note that these entries are about to be written, in one transaction; those that were not noted before."""
@@ -54,7 +57,7 @@ class NoticeStore:
         """The notices of an image, oldest first; at most 1,000."""
         first = f"{_ENTRY}{image}:"
         rows = self._tables.scan(TABLE, _PARTITION, first=first, last=f"{first[:-1]};", limit=_LIMIT)
-        return [_notice_of(row) for row in rows]
+        return [stored.value for stored in self._reader.many(TABLE, rows, ENTRIES)]
 
     def keep(self, notices: Sequence[Notice], known_to: Set[ReceiverId]) -> None:
         """Note who has these entries, because some feed could not take them yet. A notice that has changed stays."""
@@ -91,8 +94,12 @@ class NoticeStore:
         if len(rows) == _LIMIT:  # the notices come first: they must not hide the feeds
             more = self._tables.scan(TABLE, _PARTITION, first=_OPEN, limit=_LIMIT)
             rows = [*(row for row in rows if row.key.startswith(_ENTRY)), *more]
-        opened = [ReceiverId(row.key.removeprefix(_OPEN)) for row in rows if row.key.startswith(_OPEN)]
-        return [_notice_of(row) for row in rows if row.key.startswith(_ENTRY)], opened
+        entries = [row for row in rows if row.key.startswith(_ENTRY)]
+        opened = [row for row in rows if row.key.startswith(_OPEN)]
+        return (
+            [stored.value for stored in self._reader.many(TABLE, entries, ENTRIES)],
+            [stored.value for stored in self._reader.many(TABLE, opened, OPENED)],
+        )
 
     def close(self, receiver: ReceiverId) -> None:
         """The feed is drained, or switched off."""
@@ -131,7 +138,15 @@ def _notice_of(row: Row) -> Notice:
         image=ImageName(image),
         entry=entry,
         definition=Digest(definition) if definition else None,
-        at=datetime.fromisoformat(str(row.cells["at"])),
+        at=time_of(row, "at"),
         etag=row.etag,
         known_to=frozenset(map(ReceiverId, str(row.cells.get("known_to", "")).split())),
     )
+
+
+def _receiver_of(row: Row) -> ReceiverId:
+    return ReceiverId(row.key.removeprefix(_OPEN))
+
+
+ENTRIES = PlainCodec("a notice", _notice_of)
+OPENED = PlainCodec("an open feed", _receiver_of)

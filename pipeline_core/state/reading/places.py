@@ -14,12 +14,14 @@ from pipeline_core.state import (
     poison,
     policy,
     sources,
+    unlogged,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
 from pipeline_core.state.grants import approvals, waivers
-from pipeline_core.state.notifications import feeds
+from pipeline_core.state.notifications import feeds, notices
 from pipeline_core.state.outages import breakers
 from pipeline_core.state.reading import unreadable
+from pipeline_core.state.reading.plain import PlainCodec
 from pipeline_core.state.records import Codec
 
 # By table, partition and the beginning of the key. Any image's partition of `images`; `*` is any rest of a name.
@@ -56,6 +58,12 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "capacity/slots/stop:": breakers.BREAKERS,
     "capacity/harmed:*/": breakers.HARMED,
 }
+# The same for rows of plain cells.
+_PLAIN_PLACES: Mapping[str, PlainCodec[Any]] = {
+    "index/notices/entry:": notices.ENTRIES,
+    "index/notices/open:": notices.OPENED,
+    "index/unchronicled/": unlogged.SUBJECTS,
+}
 
 
 def find_codec(table: str, row: Row) -> Codec[Any] | None:
@@ -79,7 +87,8 @@ def _is_at(place: str, table: str, row: Row) -> bool:
 
 def is_readable(table: str, row: Row) -> bool:
     """True where this release can read the row. A row at a place that it does not know stays unread."""
-    codec = find_codec(table, row)
+    plain = (each for place, each in _PLAIN_PLACES.items() if _is_at(place, table, row))
+    codec = find_codec(table, row) or next(plain, None)
     if codec is None:
         return False
     try:

@@ -4,14 +4,21 @@ No other module decodes a row: a test looks through the package.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.ports import Row
-from pipeline_core.state.records import Codec, Stored
+from pipeline_core.state.records import Stored
 
 Value = TypeVar("Value")
 Report = Callable[[str, Row, UnreadableRow], None]  # the table, the row, and what is wrong with it
+
+
+class RowCodec(Protocol[Value]):
+    """What makes a row into a value: a `Codec`, or a `PlainCodec` for plain cells."""
+
+    def read(self, row: Row) -> Stored[Value]:
+        """The value of the row. Raises UnreadableRow."""
 
 
 def _forget(table: str, row: Row, error: UnreadableRow) -> None:
@@ -24,7 +31,7 @@ class Reader:
     def __init__(self, report: Report = _forget) -> None:
         self._report = report
 
-    def one(self, table: str, row: Row, codec: Codec[Value]) -> Stored[Value]:
+    def one(self, table: str, row: Row, codec: RowCodec[Value]) -> Stored[Value]:
         """The value of one row. Raises UnreadableRow, after the report."""
         try:
             return codec.read(row)
@@ -32,18 +39,18 @@ class Reader:
             self._report(table, row, error)
             raise
 
-    def found(self, table: str, row: Row | None, codec: Codec[Value]) -> Stored[Value] | None:
+    def found(self, table: str, row: Row | None, codec: RowCodec[Value]) -> Stored[Value] | None:
         """The value of a row that was looked for, or None where there is no row. Raises UnreadableRow."""
         return None if row is None else self.one(table, row, codec)
 
-    def many(self, table: str, rows: Iterable[Row], codec: Codec[Value]) -> Iterator[Stored[Value]]:
+    def many(self, table: str, rows: Iterable[Row], codec: RowCodec[Value]) -> Iterator[Stored[Value]]:
         """The values of those rows that can be read, in order."""
         for row in rows:
             read = self.try_one(table, row, codec)
             if read is not None:
                 yield read
 
-    def try_one(self, table: str, row: Row, codec: Codec[Value]) -> Stored[Value] | None:
+    def try_one(self, table: str, row: Row, codec: RowCodec[Value]) -> Stored[Value] | None:
         """The value of one row, or None where it cannot be read."""
         try:
             return self.one(table, row, codec)

@@ -1,5 +1,6 @@
 """What the twins offer beyond their ports, to tests and the simulation."""
 
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,9 +13,10 @@ from pipeline_core.adapters.memory.galleries import MemoryGalleries
 from pipeline_core.adapters.memory.ports import twins
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.adapters.memory.web import MemoryWeb
 from pipeline_core.adapters.system import SystemChance, SystemClock
 from pipeline_core.domain.definitions import OsTraits, TargetRegion
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import ErrorClass, NotFound, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import (
@@ -189,3 +191,15 @@ def test_a_blob_that_is_lost_is_in_no_list_and_can_be_made_again() -> None:
     blobs.create("box", "b/2", b"", media_type="text/plain")
     assert [facts.name for facts in blobs.list("box", "b/")] == ["b/1", "b/2"]
     assert [facts.name for facts in blobs.list("box", "", limit=2)] == ["a/1", "b/1"]
+
+
+def test_an_error_that_is_raised_again_keeps_no_frame_of_the_call_before() -> None:
+    # One error object answers thousands of calls of a simulation, and each frame would keep a whole world.
+    web, error = MemoryWeb(), TransientError(ErrorClass.NETWORK, "no answer")
+    web.answers["https://receiver.example.com/"] = error
+    depths = []
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            web.get("https://receiver.example.com/", limit=10)
+        depths.append(len(traceback.extract_tb(error.__traceback__)))
+    assert depths[0] == depths[1]

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import platform_breaker as breakers
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
-from pipeline_core.domain.platform_breaker import BreakerHit, PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import BreakerHit, PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from tests.unit.domain.factories import NOW
 
 MINUTE = timedelta(minutes=1)

@@ -51,6 +51,19 @@ def test_a_move_is_listed_or_raises(before: Phase, after: Phase) -> None:
     assert moved.attempt == (3 if before is after else 1)
 
 
+def test_a_wait_moves_nothing_and_every_transition_ends_it() -> None:
+    build = make.build(Phase.BUILDING)
+    waiting = builds.wait_until(build, LATER)
+    assert waiting == replace(build, not_before=LATER)
+    failure = Failure(error_class=ErrorClass.NETWORK, message="no answer")
+    after = [
+        builds.move(waiting, Phase.VERIFYING, LATER),
+        builds.give_up(waiting, failure),
+        builds.finish(waiting, Result.FAILED, LATER, failure=failure),
+    ]
+    assert [each.not_before for each in after] == [None] * 3
+
+
 @pytest.mark.parametrize("before", list(Phase))
 @pytest.mark.parametrize("result", list(Result))
 def test_an_end_is_listed_or_raises(before: Phase, result: Result) -> None:

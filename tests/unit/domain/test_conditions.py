@@ -287,8 +287,10 @@ def test_a_proven_version_without_room_names_the_cause_and_who_acts(failure: str
     (shown,) = conditions.of_build(waiting, None)
     assert (shown.type, shown.reason, shown.since) == (ConditionType.GALLERY_FULL, "SubscriptionLimit", NOW)
     assert shown.message.startswith(f"{words}; the version is proven")
-    for other in ({"phase": Phase.VERIFYING}, {"full_since": None}):
-        assert conditions.of_build(replace(waiting, **other), None) == ()
+    assert conditions.of_build(replace(waiting, full_since=None), None) == ()
+    (shown,) = conditions.of_build(replace(waiting, phase=Phase.BUILDING), None)
+    assert (shown.type, shown.reason, shown.since) == (ConditionType.GALLERY_FULL, "QuarantineLimit", NOW)
+    assert shown.message.startswith(f"{words}; the quarantine has no room for the version")
 
 
 def test_a_policy_that_cannot_be_read_is_shown_with_its_cause_and_what_secops_does() -> None:

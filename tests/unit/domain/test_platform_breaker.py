@@ -2,23 +2,21 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from pipeline_core.domain import platform_breaker as breakers
-from pipeline_core.domain.builds import Failure, Phase
+from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.names import ImageName, TeamName
-from pipeline_core.domain.platform_breaker import (
-    BreakerHit,
-    BuildPlace,
-    PlatformBreaker,
-    PlatformCall,
-)
+from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall, call_of
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import NOW
 from tests.unit.domain.hits import MINUTE, NEW, REGION, WIDE, hit_of, struck_by
 
+HOUR = timedelta(hours=1)
 SIZE = ErrorScope(kind=ScopeKind.SIZE, name="Standard_D2s_v5")
 SOURCE = ErrorScope(kind=ScopeKind.SOURCE, name="redhat:rhel:9")
 HOST = ErrorScope(kind=ScopeKind.ENDPOINT, name="rhui.example.com")
@@ -66,6 +64,85 @@ def test_what_opens_it(case: str, hits: list[BreakerHit], is_open: bool, is_wide
         assert (struck.announce, struck.is_drained, struck.next_probe) == (True, False, last.at + MINUTE)
 
 
+def _slow(**changes: Any) -> list[BreakerHit]:
+    """Three images of one team and root that fail in a slow line, too far apart for the window."""
+    return [
+        hit_of(name, at=NOW + number * HOUR, **changes) for number, name in enumerate(("app", "web", "job"))
+    ]
+
+
+def _built(failure: Failure | None = None) -> Build:
+    return make.build(Phase.VERIFYING, phase_since=NOW, failure=failure)
+
+
+@pytest.mark.parametrize(
+    ("call", "is_open"),
+    [
+        (PlatformCall.PREPARE, False),
+        (PlatformCall.BEGIN, False),
+        (PlatformCall.BUILD, True),
+        (PlatformCall.VERIFY_PREPARE, True),
+        (PlatformCall.VERIFY_BEGIN, True),
+        (PlatformCall.VERIFY, True),
+        (PlatformCall.PUBLISH, False),
+    ],
+)
+def test_three_images_that_fail_without_a_success_open_it_however_slowly(
+    call: PlatformCall, is_open: bool
+) -> None:
+    struck = struck_by(*_slow(call=call))
+    assert (struck.is_open, struck.is_wide) == (is_open, is_open)
+
+
+def test_a_slow_run_is_of_several_images_and_of_the_last_hours() -> None:
+    first, second, third = _slow()
+    assert not struck_by(first, second, replace(second, attempt="building-2")).is_open
+    assert not struck_by(first, second, replace(third, at=NOW + 6 * HOUR)).is_open
+
+
+@pytest.mark.parametrize(
+    ("case", "reached", "error_class", "is_open"),
+    [
+        ("past the call", PlatformCall.VERIFY_PREPARE, None, False),
+        ("published", PlatformCall.DONE, None, False),
+        ("only at the call", PlatformCall.BUILD, None, True),
+        ("its own step failed there", PlatformCall.BUILD, ErrorClass.PROVISIONER, False),
+        ("the platform failed there", PlatformCall.BUILD, ErrorClass.NETWORK, True),
+        ("its own failure before the call", PlatformCall.PREPARE, ErrorClass.TEMPLATE, True),
+    ],
+)
+def test_a_build_past_the_call_ends_a_slow_run(
+    case: str, reached: PlatformCall, error_class: ErrorClass | None, is_open: bool
+) -> None:
+    first, second, third = _slow()
+    build = _built(None if error_class is None else Failure(error_class=error_class, message="x"))
+    noted = breakers.note_success(struck_by(first, second), build, reached)
+    assert struck_by(third, breaker=noted).is_open is is_open, case
+    assert breakers.note_success(noted, build, reached) is noted, "said twice"
+
+
+def test_a_success_ends_no_run_of_a_later_call_and_no_row_of_one_image() -> None:
+    noted = breakers.note_success(
+        struck_by(*_slow(call=PlatformCall.VERIFY)[:2]), _built(), PlatformCall.VERIFY
+    )
+    assert struck_by(_slow(call=PlatformCall.VERIFY)[2], breaker=noted).is_open
+    row = breakers.note_success(struck_by(hit_of(), hit_of(number=2)), _built(), PlatformCall.DONE)
+    assert struck_by(hit_of(number=3), breaker=row).is_open
+
+
+def test_a_success_says_nothing_to_a_breaker_that_asks_its_probes() -> None:
+    assert breakers.note_success(WIDE, _built(), PlatformCall.DONE) is WIDE
+    narrow = struck_by(hit_of(), hit_of(attempt="building-2"), hit_of(number=2))
+    assert all(hit.is_passed for hit in breakers.note_success(narrow, _built(), PlatformCall.DONE).hits)
+
+
+def test_a_success_counts_in_its_scope_alone() -> None:
+    sized = replace(NEW, scope=SIZE)
+    assert breakers.is_in_scope(sized, PLACE)
+    assert not breakers.is_in_scope(sized, replace(PLACE, size="Standard_D4s_v5"))
+    assert breakers.is_in_scope(NEW, replace(PLACE, size="Standard_D4s_v5"))
+
+
 def test_a_failure_that_says_nothing_new_changes_nothing() -> None:
     assert struck_by(hit_of("third"), breaker=WIDE) is WIDE
     once = struck_by(hit_of())
@@ -100,7 +177,7 @@ def test_it_keeps_few_failures() -> None:
 def test_the_call_at_which_a_build_is(
     phase: Phase, has_group: bool, has_begun: bool, call: PlatformCall
 ) -> None:
-    assert breakers.call_of(phase, has_group=has_group, has_begun=has_begun) is call
+    assert call_of(phase, has_group=has_group, has_begun=has_begun) is call
 
 
 @pytest.mark.parametrize("error_class", list(ErrorClass))

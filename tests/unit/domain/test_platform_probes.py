@@ -8,7 +8,8 @@ from pipeline_core.domain import platform_breaker as breakers
 from pipeline_core.domain.builds import Failure, Phase
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.names import BuildId
-from pipeline_core.domain.platform_breaker import BreakerProbe, PlatformCall
+from pipeline_core.domain.platform_breaker import BreakerProbe
+from pipeline_core.domain.platform_call import PlatformCall
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import NOW
 from tests.unit.domain.hits import MINUTE, WIDE, hit_of, struck_by

@@ -221,7 +221,7 @@ def test_a_decision_ends_with_its_release() -> None:
 
 REFUSED: dict[str, tuple[FollowedSource, MarketplaceVersion, str]] = {
     "another release": (FALLEN, OLD, "9.6.1"),
-    "none is offered": (replace(FALLEN, newest=None), MID, "none is offered"),
+    "none is offered": (replace(FALLEN, newest=None), MID, "none is now"),
     "none was withdrawn": (AT, NEW, "this one has none"),
 }
 

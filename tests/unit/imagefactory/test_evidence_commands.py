@@ -242,3 +242,15 @@ def test_what_is_not_an_id_of_a_build_is_said_once_and_nobody_is_asked(
     assert ended.exit_code == 2
     assert ended.stderr.count("'nope' is not an id of a build") == 1
     assert factory.asked == []
+
+
+def test_what_is_not_a_name_of_an_image_is_said_once_with_what_to_give(
+    run: Run, factory: FakeFactory
+) -> None:
+    ended = run("sbom", "Payments")
+    said = " ".join(ended.stderr.split())
+    assert (ended.exit_code, factory.asked) == (2, [])
+    assert said.count("'Payments' is not a name of an image") == 1
+    assert said.count("Payments") == 1
+    assert "lower-case letters" in said
+    assert "`imagefactory list` prints them" in said

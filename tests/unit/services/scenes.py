@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain.builds import Build, Phase
@@ -328,3 +330,22 @@ def wants(made: SimulatedWorld, image: ImageName, *events: Event) -> None:
     head = store.get_head(image)
     registration = replace(head.value.registration, notify=frozenset(event.value for event in events))
     store.commit([records.put_head(replace(head.value, registration=registration), etag=head.etag)])
+
+
+class Died(BaseException):
+    """The process has ended. Nothing of the product catches it."""
+
+
+def die_at_exclusion(patch: pytest.MonkeyPatch, made: SimulatedWorld, *, is_done: bool) -> None:
+    """End the process at its next call that changes `latest`: before the call is made, or after it."""
+    galleries, lives = type(made.ports.galleries), [True]
+    change = galleries.set_excluded
+
+    def die(*place: Any, excluded: bool) -> None:
+        if is_done or not lives:
+            change(*place, excluded=excluded)
+        if lives:
+            lives.clear()
+            raise Died
+
+    patch.setattr(galleries, "set_excluded", die)

@@ -1,6 +1,7 @@
 """What outages must not do can fail: the world is broken by hand, and the violation is named."""
 
 import hashlib
+import json
 import random
 import re
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientErr
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation import world
+from simulation.faults import Kind
 from simulation.trouble import causes
 from simulation.trouble.harm import Harm, probes
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.simulation.broken import BASE, find, rested, rewrite
+from tests.unit.simulation.broken import BASE, FIRST, JAVA, find, rested, rewrite
 
 HOUR = timedelta(hours=1)
 
@@ -100,9 +103,23 @@ def _demand(made: SimulatedWorld, harm: Harm, score: int, severity: str = "high"
     made.ports.clock.advance(HOUR)
 
 
+def _alert(made: SimulatedWorld, harm: Harm) -> None:
+    """The journal of the base says that its build opened a breaker."""
+    row = find(made, "images", str(BASE), "entry:")
+    said = json.loads(str(row.cells["value"]))
+    said |= {
+        "event": "platform.breaker-opened",
+        "detail": "network in region:west since 10:00 UTC: no answer",
+    }
+    said["build"] = {"value": _build(made)}
+    opened = replace(row, cells={**row.cells, "value": json.dumps(said)})
+    harm.watch("tables.write", ("images", [_insert(opened)]))
+
+
 def _alert_twice(made: SimulatedWorld, harm: Harm) -> None:
-    _outage(made)
-    harm.alerts += [(made.ports.clock.now(), "network in region:westeurope")] * 2
+    _outage(made).strike(_build(made))
+    _alert(made, harm)
+    _alert(made, harm)
 
 
 def _hurt_many(made: SimulatedWorld, harm: Harm) -> None:
@@ -137,13 +154,30 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld, Harm], None], str]] = {
     "a breaker opens without failures": (_open_breaker, r"\(24\) the breaker of rhel9-base is open, and 0"),
     "a person is needed for the platform": (_ask_a_person, r"\(24\) rhel9-base waits for a person"),
     "what failed for good is built again": (_build_again, r"\(25\) rhel9-base\..* is started again"),
-    "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:westeurope"),
+    "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:west "),
     "a call is repeated in its wait": (
         _ask_in_a_wait,
         r"\(44\) outage .* was asked 7 times again before 21 ",
     ),
     "an outage hurts too many": (_hurt_many, r"\(27\) outage .* hurt 20 builds, 14 are its bound"),
 }
+
+
+def test_a_version_that_people_took_away_is_for_people_until_they_give_it_back() -> None:
+    made = rested()
+    harm, version = Harm(world=made), (str(BASE), str(FIRST))
+    made.safety.take_away(version)
+    assert harm.is_for_people(str(BASE))
+    assert not harm.is_for_people(str(JAVA)), "its version is another one"
+    made.safety.give_back(version)
+    assert not harm.is_for_people(str(BASE))
+
+
+def test_a_version_of_an_input_that_nobody_wants_now_is_for_nobody() -> None:
+    made = rested()
+    made.safety.take_away((str(JAVA), str(FIRST)))
+    made.register(str(JAVA), str(BASE), text="edited")
+    assert not Harm(world=made).is_for_people(str(JAVA))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -215,10 +249,23 @@ def test_an_outage_is_alerted_once_more_only_where_all_tables_were_lost(
     before: int, after: int, is_named: bool
 ) -> None:
     made = rested()
-    harm, alert = Harm(world=made), (_outage(made).since or made.ports.clock.now(), "network in region:west")
-    harm.alerts += [alert] * before
+    harm = Harm(world=made)
+    _outage(made).strike(_build(made))
+    for _ in range(before):
+        _alert(made, harm)
     harm.forget()
-    harm.alerts += [alert] * after
+    for _ in range(after):
+        _alert(made, harm)
+    assert [line.startswith("(26) 2 alerts") for line in harm.violations()] == [True] * is_named
+
+
+@pytest.mark.parametrize(("struck", "is_named"), [("", False), ("build", True), ("image", True)])
+def test_alerts_are_of_the_outage_that_struck_what_raised_them(struck: str, is_named: bool) -> None:
+    made = rested()
+    harm, outage = Harm(world=made), _outage(made)
+    outage.strike({"build": _build(made), "image": str(BASE)}.get(struck, "another-image"))
+    _alert(made, harm)
+    _alert(made, harm)
     assert [line.startswith("(26) 2 alerts") for line in harm.violations()] == [True] * is_named
 
 
@@ -253,3 +300,14 @@ def test_every_class_that_a_builder_can_report_is_drawn() -> None:
     drawn = [causes.report_of_platform(chance, "") for _ in range(2000)]
     assert {each.error_class for each in drawn} >= {each.value for each in ErrorClass} - {"provenance"}
     assert not any(each.is_of_input for each in drawn)
+
+
+def test_a_container_that_runs_when_an_outage_takes_all_counts_as_struck() -> None:
+    made = world.make(seed=1)
+    made.register(str(BASE), None)
+    made.run_until(made.ports.clock.now() + timedelta(minutes=3))
+    assert made.ports.containers.names()
+    outage = _outage(made)
+    outage.fault = Kind.EVICTED
+    made.platform.lose(outage)
+    assert list(outage.struck) == [_build(made)]

@@ -294,6 +294,34 @@ def test_an_input_that_fails_for_good_excuses_nobody_once_another_was_tried() ->
     assert "(1) rhel9-java has no version" in rest.violations(made)
 
 
+def _wants_again_what_failed() -> SimulatedWorld:
+    """The child's content failed by itself, was replaced by one that succeeded, and is registered again."""
+    made = rested()
+    for text, failing in (("bad", {("rhel9-java", "build"): "provisioner"}), ("good", {}), ("bad", {})):
+        made.platform.failing = failing
+        made.register(str(JAVA), str(BASE), text=text)
+        made.settle()
+    return made
+
+
+def test_an_older_input_that_is_wanted_again_excuses_its_image_where_it_failed_by_itself() -> None:
+    made = _wants_again_what_failed()
+    assert [build.result for build in made.safety.builds.values()][-2:] == ["failed", "succeeded"]
+    assert rest.violations(made) == []
+
+
+def test_an_older_input_that_is_wanted_again_excuses_nobody_where_the_platform_failed() -> None:
+    made = _wants_again_what_failed()
+    made.platform.failed_inputs.clear()
+    assert "(1) rhel9-java was not built from what is registered" in rest.violations(made)
+
+
+def test_what_failed_before_excuses_nobody_where_another_input_is_wanted() -> None:
+    made = _wants_again_what_failed()
+    made.register(str(JAVA), str(BASE), text="new")
+    assert "(1) rhel9-java was not built from what is registered" in rest.violations(made)
+
+
 def test_a_sweep_that_starts_a_build_is_not_a_violation_where_messages_may_be_lost() -> None:
     made = world.make(faults=world.FAULTS["light"])
     made.injector.enabled = False

@@ -253,6 +253,17 @@ def test_more_rows_than_one_answer_holds_are_all_counted() -> None:
     assert sum(capacity.by_team.values()) == len(store.holders()) == 1100
 
 
+def test_a_release_says_whether_platform_breakers_have_rows() -> None:
+    tables = MemoryTables()
+    store = _store(tables)
+    store.take(0, _pending(1), store.read(NOW))
+    row = Row(partition="slots", key="stop:0123456789abcdef", cells={})
+    tables.write("capacity", [TableWrite(verb=WriteKind.INSERT, row=row)])
+    released = store.release(_pending(1).build)
+    assert (released, released.is_freed) == (SlotReleased.FREED_BESIDE_BREAKERS, True)
+    assert not store.release(_pending(1).build).is_freed
+
+
 def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
     store = _store()
     ledger = store.read(NOW)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 STATE = ROOT / "pipeline_core" / "state"
+TYPES = {"Codec", "PlainCodec"}
 # The reader itself, the codec that merges what it replaces, and the look whether a row can be read again.
 MAY = {"reading/reader.py", "records.py", "reading/places.py"}
 
@@ -19,7 +20,7 @@ def _codecs(tree: ast.Module) -> set[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
         and isinstance(node.value.func, ast.Name)
-        and node.value.func.id == "Codec"
+        and node.value.func.id in TYPES
     }
     taken = {
         alias.asname or alias.name
@@ -40,7 +41,7 @@ def _decoders(path: Path) -> Iterator[str]:
             owner = node.value
             if isinstance(owner, ast.Name) and owner.id in codecs:
                 yield f"{path.name}:{node.lineno}"
-            if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "Codec":
+            if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id in TYPES:
                 yield f"{path.name}:{node.lineno}"
 
 
@@ -58,5 +59,6 @@ def test_codecs_stay_in_the_state() -> None:
 
 def test_the_look_finds_a_store_that_decodes_by_itself(tmp_path: Path) -> None:
     made = tmp_path / "store.py"
-    made.write_text("A = Codec(int)\nvalue = A.read(row)\nvalues = map(A.read, rows)\n")
-    assert list(_decoders(made)) == ["store.py:2", "store.py:3"]
+    for kind in sorted(TYPES):
+        made.write_text(f"A = {kind}(int)\nvalue = A.read(row)\nvalues = map(A.read, rows)\n")
+        assert list(_decoders(made)) == ["store.py:2", "store.py:3"]

@@ -31,7 +31,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (PermanentError(ErrorClass.CONFLICT, "held"), 409, "conflict"),
     (StaleWrite("has changed"), 412, "version-conflict"),
     (AlreadyExists("exists"), 409, "conflict"),
-    (InvalidValue("ImageName", "A", "lower-case letters"), 400, "invalid-request"),
+    (InvalidValue("a name of an image", "A", "lower-case letters"), 400, "invalid-request"),
     (InvalidDocument([Problem(path="spec", message="is missing", remedy="add it")]), 422, "invalid-document"),
     (TransientError(ErrorClass.NETWORK, SECRET), 503, "unavailable"),
     (TablesLost("the records of every image are lost"), 503, "tables-lost"),
@@ -63,6 +63,8 @@ def test_every_error_is_a_problem(
     assert (problem["status"], problem["instance"]) == (status, path)
     assert problem["correlation_id"] == answer.headers["X-Correlation-Id"] == "request-1"
     assert SECRET not in answer.text
+    assert all(fault["path"] and fault["message"] for fault in problem.get("errors", ()))
+    assert ("errors" in problem) is isinstance(error, InvalidValue | InvalidDocument)
 
 
 def test_a_mistake_of_ours_is_in_the_log_under_the_id_of_the_answer(

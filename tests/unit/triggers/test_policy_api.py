@@ -77,3 +77,12 @@ def test_a_body_of_another_form_is_refused(body: object, client: AsgiClient, fac
     answer = client.put("/api/policy", json=body, headers={**ADMIN, "If-Match": quoted("2")})
     assert answer.status_code == 422
     assert factory.policy.put_documents == []
+
+
+def test_a_precondition_that_names_no_version_does_not_speak_of_an_image(client: AsgiClient) -> None:
+    for header in ("W/nothing", '"not base64!"'):
+        answer = client.put("/api/policy", json=NEW, headers={**ADMIN, "If-Match": header})
+        assert answer.status_code == 412
+        assert answer.json()["detail"] == (
+            "If-Match names no version of what is changed: take the ETag of GET as it is"
+        )

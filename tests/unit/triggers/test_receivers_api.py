@@ -50,6 +50,28 @@ def test_a_cursor_or_a_limit_of_another_form_is_refused(
     assert factory.receivers.pages == []
 
 
+@pytest.mark.parametrize(
+    ("path", "place", "words"),
+    [
+        ("/api/receivers/payments-00000000", "receiver", "is not an id of a receiver"),
+        (
+            "/api/receivers?image=Payments",
+            "image",
+            "'Payments' is not a name of an image: give lower-case letters",
+        ),
+    ],
+)
+def test_an_id_or_a_name_of_another_form_is_refused_by_its_place(
+    path: str, place: str, words: str, client: AsgiClient
+) -> None:
+    answer = client.get(path, headers=TEAM)
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert fault["path"] == place
+    assert words in fault["message"]
+    assert fault["remedy"].startswith("give ")
+
+
 def test_one_receiver_has_its_dead_letters(client: AsgiClient) -> None:
     (dead,) = client.get(PATH, headers=TEAM).json()["dead_letters"]
     assert (dead["sequence"], dead["image"], dead["event"], dead["why"]) == (

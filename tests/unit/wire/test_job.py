@@ -117,7 +117,7 @@ def test_a_job_without_one_of_its_facts_is_refused(name: str) -> None:
 
 def test_a_job_of_no_build_is_refused() -> None:
     content, digest = _wire(JOB | {"build": "payments-api"})
-    with pytest.raises(MalformedMessage, match="BuildId"):
+    with pytest.raises(MalformedMessage, match="not an id of a build"):
         BuildJob.from_wire(content, digest=digest)
 
 

@@ -14,7 +14,7 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.notify.receivers import PAGE, PAGE_LIMIT
 from triggers.api import receiver_models as models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse_cursor
+from triggers.api.parameters import CURSOR, parse, parse_cursor
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
@@ -36,26 +36,32 @@ def router(factory: Provider) -> APIRouter:
         """A page of the receivers that have a feed, or of those of one image. It may hold fewer than `limit`."""
         after = parse_cursor("cursor", CursorForm.RECEIVER, cursor)
         page = factory().receivers.page(
-            ImageName(image) if image else None, after=ReceiverId(after) if after else None, limit=limit
+            parse("image", ImageName, image) if image else None,
+            after=ReceiverId(after) if after else None,
+            limit=limit,
         )
         return models.Receivers.model_validate(page)
 
     @routes.get("/{receiver}")
     def get_receiver(receiver: Id) -> models.Receiver:
         """One receiver with its dead letters."""
-        return models.Receiver.model_validate(factory().receivers.show(ReceiverId(receiver)))
+        return models.Receiver.model_validate(
+            factory().receivers.show(parse("receiver", ReceiverId, receiver))
+        )
 
     @routes.post("/{receiver}/secret")
     def rotate_secret(receiver: Id, caller: Caller) -> models.RotatedSecret:
         """Make a new signing secret, shown once. The former one signs too for a day."""
-        return models.RotatedSecret(secret=factory().receivers.rotate(ReceiverId(receiver), caller))
+        return models.RotatedSecret(
+            secret=factory().receivers.rotate(parse("receiver", ReceiverId, receiver), caller)
+        )
 
     @routes.post("/{receiver}/disable")
     def disable_receiver(
         receiver: Id, caller: Caller, body: Annotated[models.DisableRequest, Body()]
     ) -> models.Receiver:
         """Send nothing any more; what happens is kept for a replay."""
-        view = factory().receivers.disable(ReceiverId(receiver), caller, body.reason)
+        view = factory().receivers.disable(parse("receiver", ReceiverId, receiver), caller, body.reason)
         return models.Receiver.model_validate(view)
 
     @routes.post("/{receiver}/enable")
@@ -63,7 +69,9 @@ def router(factory: Provider) -> APIRouter:
         receiver: Id, caller: Caller, body: Annotated[models.EnableRequest, Body()]
     ) -> models.Receiver:
         """Send again, with what was missed or without."""
-        view = factory().receivers.enable(ReceiverId(receiver), caller, replays=body.replay)
+        view = factory().receivers.enable(
+            parse("receiver", ReceiverId, receiver), caller, replays=body.replay
+        )
         return models.Receiver.model_validate(view)
 
     @routes.post("/{receiver}/replay")
@@ -74,12 +82,14 @@ def router(factory: Provider) -> APIRouter:
         since = body.since
         if since is not None and since.tzinfo is None:
             since = since.replace(tzinfo=UTC)
-        return models.Receiver.model_validate(factory().receivers.replay(ReceiverId(receiver), caller, since))
+        return models.Receiver.model_validate(
+            factory().receivers.replay(parse("receiver", ReceiverId, receiver), caller, since)
+        )
 
     @routes.post("/{receiver}/test")
     def test_receiver(receiver: Id, caller: Caller) -> models.Trial:
         """Send a trial now, and say what came back. It takes at most 20 seconds."""
-        accepted, detail = factory().receivers.test(ReceiverId(receiver), caller)
+        accepted, detail = factory().receivers.test(parse("receiver", ReceiverId, receiver), caller)
         return models.Trial(accepted=accepted, detail=detail)
 
     @routes.post("")
@@ -92,7 +102,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.delete("/{receiver}", status_code=204)
     def remove_fleet_receiver(receiver: Id, caller: Caller) -> None:
         """Send a receiver of SecOps nothing new. SecOps only."""
-        factory().receivers.remove(ReceiverId(receiver), caller)
+        factory().receivers.remove(parse("receiver", ReceiverId, receiver), caller)
 
     return routes
 

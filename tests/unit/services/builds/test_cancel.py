@@ -124,6 +124,26 @@ def test_a_version_leaves_latest_before_it_is_deleted() -> None:
     stops.demand_cancelled(made, build)
 
 
+@pytest.mark.parametrize("is_done", [False, True], ids=["before the call", "after the call"])
+def test_a_process_that_dies_as_a_version_leaves_latest_blames_nobody(
+    is_done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stops.included()
+    build = scenes.active(made, BASE).value
+    scenes.lose(made)
+    stops.cancel(made, build)
+    scenes.die_at_exclusion(monkeypatch, made, is_done=is_done)
+    with pytest.raises(scenes.Died):
+        scenes.step(made, build)
+    made.factory.galleries.observe()
+    head = scenes.head(made, BASE)
+    assert (head.taken_out, head.doubt) == ((), None)
+    assert Event.EXCLUDED not in scenes.events(made, BASE)
+    scenes.step(made, build, redelivered=True)
+    made.drain()
+    stops.demand_cancelled(made, build)
+
+
 def test_waiting_for_deletions_writes_no_row_and_keeps_the_slot() -> None:
     made = stops.building()
     made.ports.containers.deletion = timedelta(minutes=20)

@@ -6,7 +6,9 @@ import pytest
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.conditions import ConditionType
+from pipeline_core.domain.errors import ErrorClass, TransientError
+from pipeline_core.domain.names import BuildId
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -140,3 +142,34 @@ def test_an_error_that_ends_a_build_leaves_no_group_and_holds_the_slot_until_the
     assert _now(made, build).result is Result.FAILED
     assert made.ports.containers.names() == []
     assert not scenes.capacity(made).holds(build.id)
+
+
+_NO_ROOM = "409 OperationNotAllowed: it results in exceeding approved GalleryImage quota"
+
+
+def test_a_build_without_room_in_quarantine_says_so_and_keeps_no_other_from_its_container() -> None:
+    made = scenes.registered(ONE)
+    errors: list[Exception] = [TransientError(ErrorClass.QUOTA, _NO_ROOM) for _ in range(3)]
+    galleries = scenes.Failing(inner=made.ports.galleries, name="ensure_image", errors=errors)
+    scenes.rewired(made, galleries=galleries)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.until(made, lambda: len(galleries.errors) == 1)
+    held = scenes.stored(made, build.id)
+    assert (held.value.phase, held.value.seq, held.value.attempt) == (Phase.BUILDING, build.seq, 1)
+    (shown,) = made.factory.queries.build(build.id).conditions
+    assert (shown.type, shown.reason, shown.since) == (
+        ConditionType.GALLERY_FULL,
+        "QuarantineLimit",
+        held.value.full_since,
+    )
+    assert "exceeding approved GalleryImage quota" in shown.message
+    assert "SecOps makes room in the subscription of the quarantine gallery" in shown.message
+    assert made.factory.queries.image(BASE).builds[0].conditions == (shown,)
+    other, now = BuildId("other.000000000000.1"), made.ports.clock.now()
+    assert made.base.records.capacity.buy_creation(other, "verify-1", now) is None
+    scenes.until(made, lambda: len(galleries.errors) == 0)
+    assert scenes.stored(made, build.id).etag == held.etag  # written once
+    scenes.until(made, lambda: made.ports.containers.created == 1)
+    assert made.factory.queries.build(build.id).conditions == ()
+    made.drain()
+    assert [ended.result for ended in scenes.builds(made, BASE)] == [Result.SUCCEEDED]

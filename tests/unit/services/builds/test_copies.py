@@ -7,10 +7,20 @@ import pytest
 from pipeline_core.domain import conditions
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    Owner,
+    PermanentError,
+    ScopeKind,
+    TransientError,
+)
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from pipeline_core.ports import NewGalleryVersion, VersionState
 from simulation import fleet, world
 from simulation.world import ADMIN, LIVE, SimulatedWorld
+from tests.simulation import outages
 from tests.unit.services import scenes
 from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE
@@ -120,6 +130,32 @@ def test_a_region_that_failed_gets_the_live_version_later() -> None:
     assert (live.state, set(live.regions)) == (VersionState.READY, {"westeurope", "eastus", "northeurope"})
     assert len(scenes.builds(made, BASE)) == 1
     assert made.poisoned == []
+
+
+def test_no_region_is_asked_for_while_the_galleries_fail() -> None:
+    made = _in_three_regions("northeurope")
+    scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
+    made.ports.galleries.fails_in = {}
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert current.missing is not None
+    made.drain()
+    made.ports.clock.set(max(made.ports.clock.now(), current.missing.after))
+    now = made.ports.clock.now()
+    opened = PlatformBreaker(
+        error_class=ErrorClass.NETWORK,
+        scope=ErrorScope(kind=ScopeKind.REGION, name="westeurope"),
+        opened_at=now,
+        is_wide=True,
+        call=PlatformCall.PUBLISH,
+        next_probe=now + timedelta(minutes=1),
+    )
+    _, found = made.base.records.breakers.change(
+        PlatformBreaker(error_class=opened.error_class, scope=opened.scope), lambda _: opened
+    )
+    assert outages.swept(made) == set()
+    made.parts.builds.outages.close(found)
+    assert outages.swept(made) == {BASE}
 
 
 def test_a_refused_change_of_regions_has_its_next_turn_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,74 @@ def test_the_time_that_the_platform_asks_for_is_never_shortened() -> None:
     assert message.visible_at - made.ports.clock.now() >= timedelta(minutes=17)
 
 
+def _refused(minutes: float, times: int = 2) -> tuple[SimulatedWorld, Build, scenes.Failing]:
+    """A build whose step was refused just now with a wait, which the next `times - 1` steps would meet again."""
+    made, build = _building()
+    error = TransientError(ErrorClass.NETWORK, "not now", retry_after=timedelta(minutes=minutes))
+    refusing = scenes.Failing(inner=made.ports.containers, name="find_group", errors=[error] * times)
+    scenes.rewired(made, containers=refusing)
+    scenes.step(made, build)
+    scenes.lose(made)
+    return made, build, refusing
+
+
+def test_a_second_chain_of_messages_keeps_the_wait_that_the_platform_asked_for() -> None:
+    made, build, refusing = _refused(20)
+    made.ports.clock.advance(timedelta(minutes=5))
+    message = StepMessage(build=str(build.id), seq=build.seq, tries=3, paused="")
+    made.factory.driver.step(message, redelivered=False)
+    assert len(refusing.errors) == 1
+    (again,) = made.ports.queues.messages("build-steps")
+    assert again.visible_at - made.ports.clock.now() >= timedelta(minutes=15)
+    assert StepMessage.from_wire(again.text).tries == 3
+    assert scenes.logged(made, "step-early", image=str(BASE), build_id=str(build.id))
+    made.drain()
+    assert (refusing.errors, scenes.stored(made, build.id).value.result) == ([], Result.SUCCEEDED)
+
+
+def test_a_look_from_outside_keeps_the_wait_and_notes_one_that_it_was_asked_for() -> None:
+    made, build = _building()
+    error = TransientError(ErrorClass.NETWORK, "not now", retry_after=timedelta(minutes=20))
+    refusing = scenes.Failing(inner=made.ports.containers, name="find_group", errors=[error, error])
+    scenes.rewired(made, containers=refusing)
+    look = StepMessage(build=str(build.id), seq=build.seq, once=True)
+    made.factory.driver.step(look, redelivered=False)
+    made.factory.driver.step(look, redelivered=False)
+    assert (len(refusing.errors), _steps(made)) == (1, [])
+
+
+def test_a_short_wait_is_kept_by_its_own_chain_alone() -> None:
+    made, build, _ = _refused(0.5)
+    assert scenes.stored(made, build.id).value == build
+
+
+def test_a_wait_that_cannot_be_written_is_kept_by_its_own_chain() -> None:
+    made, build = _building()
+    error = TransientError(ErrorClass.NETWORK, "not now", retry_after=timedelta(minutes=20))
+    broken = scenes.Failing(
+        inner=made.ports.tables, name="write", errors=[TransientError(ErrorClass.NETWORK, "no answer")]
+    )
+    scenes.rewired(
+        made,
+        tables=broken,
+        containers=scenes.Failing(inner=made.ports.containers, name="find_group", errors=[error]),
+    )
+    scenes.step(made, build)
+    assert broken.errors == []
+    (message,) = made.ports.queues.messages("build-steps")
+    assert message.visible_at - made.ports.clock.now() >= timedelta(minutes=20)
+
+
+def test_a_build_that_is_cancelled_does_not_keep_the_wait() -> None:
+    made, build, _ = _refused(20, times=1)
+    assert scenes.stored(made, build.id).value.not_before is not None
+    stops.cancel(made, build)
+    made.drain()
+    after = scenes.stored(made, build.id).value
+    assert (after.result, after.not_before) == (Result.CANCELLED, None)
+    assert after.phase_since < build.phase_since + timedelta(minutes=10)
+
+
 @pytest.mark.usefixtures("first_steps_by_message")
 def test_a_permanent_error_of_a_port_ends_the_build_and_says_why() -> None:
     made, build = _building()

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
 from pipeline_core.wire.job import BuildReport
@@ -143,3 +144,23 @@ def test_the_report_of_the_builder_decides_who_must_act() -> None:
         False,
         "region:westeurope",
     )
+
+
+@pytest.mark.parametrize(("after_steps", "is_full"), [(True, True), (False, False)])
+def test_a_version_that_a_quota_refuses_says_that_the_quarantine_is_full_until_the_next_try(
+    after_steps: bool, is_full: bool
+) -> None:
+    """Before the last step it is a quota of machines, or of what belongs to them."""
+    text = "409 OperationNotAllowed: it results in exceeding approved GalleryImageVersion quota"
+    made, build = _gave_up(after_steps=after_steps, error_class="quota", message=text)
+    scenes.step(made, build)
+    tried = scenes.stored(made, build.id).value
+    assert (tried.phase, tried.attempt) == (Phase.BUILDING, 2)
+    shown = made.factory.queries.build(build.id).conditions
+    assert [(each.type, each.reason) for each in shown] == (
+        [(ConditionType.GALLERY_FULL, "QuarantineLimit")] if is_full else []
+    )
+    assert all(text in each.message for each in shown)
+    created = made.ports.containers.created
+    scenes.until(made, lambda: made.ports.containers.created > created)
+    assert made.factory.queries.build(build.id).conditions == ()

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName
-from pipeline_core.domain.platform_breaker import PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import WINDOW, PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.state.history import BuildPage, HistoryStore
 from pipeline_core.state.images import ImageStore
@@ -93,6 +95,44 @@ def test_a_build_that_verifies_does_not_end_an_outage_that_stops_it_and_those_be
     assert "platform-breaker-closed" not in {line.event for line in made.ports.logs.lines}
     made.run_until(now + 5 * HOUR)
     assert (outages.current(made), outages.alerts(made), _open(made)) == (2, 1, [])
+
+
+def _slow_line(failing: frozenset[str]) -> SimulatedWorld:
+    """One slot, and five children of one root. Those of `failing` fail in verify for four hours, by the platform."""
+    made = outages.make(Outage(), slots=1)
+    made.register("image-0", None)
+    made.settle()
+    now = made.ports.clock.now()
+    report = ReportedCause(error_class="compliance", owner=Owner.PLATFORM)
+    stages = frozenset({"verify"})
+    lasts = SimulatedOutage(since=now, until=now + 4 * HOUR, report=report, stages=stages, images=failing)
+    made.platform.outages.known.append(lasts)
+    for number in range(1, 6):
+        made.register(f"image-{number}", "image-0")
+    return made
+
+
+def test_failures_of_a_slow_line_are_one_outage() -> None:
+    """One slot lets no three images of one team and root fail within ten minutes."""
+    made = _slow_line(frozenset({f"image-{number}" for number in range(1, 6)}))
+    made.run_until(made.ports.clock.now() + HOUR)
+    (opened,) = _open(made)
+    first, _, third = opened.hits[:3]
+    assert (opened.is_wide, opened.opened_at) == (True, third.at)
+    assert third.at - first.at > 2 * WINDOW
+    made.run_until(made.ports.clock.now() + 3 * HOUR)
+    hurt = [build.image for build in outages.hurt(made)]
+    assert len(hurt) == len(set(hurt)), "no image was built again in vain"
+    made.run_until(made.ports.clock.now() + 3 * HOUR)
+    assert (outages.current(made), outages.alerts(made), _open(made)) == (6, 1, [])
+
+
+def test_failures_between_builds_that_succeed_are_no_outage() -> None:
+    made = _slow_line(frozenset({"image-1", "image-3", "image-5"}))
+    while len(outages.hurt(made)) < 3:
+        made.run_until(made.ports.clock.now() + MINUTE)
+    failed = {str(build.image) for build in outages.hurt(made)}
+    assert (failed, outages.alerts(made)) == ({"image-1", "image-3", "image-5"}, 0)
 
 
 @pytest.mark.parametrize(
@@ -287,3 +327,22 @@ def test_a_probe_that_never_begins_gives_way_to_another_within_minutes(ends: boo
         assert scenes.stored(made, build.id).value.result is Result.SUPERSEDED
     made.run_until(made.ports.clock.now() + 20 * MINUTE)
     assert _open(made) == []
+
+
+def test_a_sweep_looks_at_a_container_that_runs_and_not_at_what_waits_to_be_created() -> None:
+    outage = Outage(creation=lambda: TransientError(ErrorClass.NETWORK, "nothing can be created"))
+    made = outages.make(outage, slots=4)
+    runs, others = ImageName("runs"), [ImageName(f"image-{number}") for number in range(3)]
+    made.register(str(runs), None)
+    build = scenes.in_phase(made, runs, Phase.BUILDING)
+    marker = f"{attempts.folder_of(build)}/{attempts.STARTED}"
+    scenes.until(made, lambda: made.ports.blobs.find_facts("builds", marker) is not None)
+    outage.until = made.ports.clock.now() + 3 * HOUR
+    for image in others:
+        made.register(str(image), None)
+    scenes.until(made, lambda: bool(_open(made)), limit=20_000)
+    assert all(scenes.active(made, image).value.phase is Phase.BUILDING for image in others)
+    made.ports.clock.advance(6 * MINUTE)
+    assert outages.swept(made) == {runs}
+    made.run_until(outage.until + 2 * HOUR)
+    assert (outages.current(made), _open(made)) == (4, [])

@@ -9,7 +9,8 @@ from pipeline_core.adapters.memory.galleries import MemoryGalleries
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.platform_breaker import PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from pipeline_core.ports import NewGalleryVersion, TableWrite, WriteKind
 from simulation.world import SimulatedWorld
 from tests.simulation import outages
@@ -140,3 +141,14 @@ def test_a_sweep_finds_the_work_of_breakers_by_itself(copies: _Copies) -> None:
     made.factory.sweeper.sweep()
     made.drain()
     assert all(each.value.is_drained for each in made.base.records.breakers.list())
+
+
+def test_a_sweep_does_not_look_at_what_pauses_until_nobody_probes(copies: _Copies) -> None:
+    made = _hit()
+    made.ports.clock.advance(6 * MINUTE)
+    assert outages.swept(made) == set()
+    made.ports.clock.advance(10 * MINUTE)  # every step was lost, and with them the probe
+    assert outages.swept(made) == {A, B}
+    copies.refused = False
+    made.run_until(made.ports.clock.now() + HOUR)
+    assert made.versions().keys() == {"image-a", "image-b"}

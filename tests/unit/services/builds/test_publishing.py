@@ -73,6 +73,24 @@ def test_a_replication_of_hours_ends_well_by_the_steps_alone_and_its_children_wa
 
 
 @pytest.mark.parametrize("change", ["key", "tags"])
+def test_only_what_may_concern_other_versions_too_counts_towards_the_platform_breaker(change: str) -> None:
+    made, build, version = copying.publishing(replication=timedelta(hours=5))
+    live = copying.live(made, version)
+    assert live is not None
+    if change == "key":
+        made.ports.signer.rotate()
+        made.ports.signer.disable(made.ports.signer.trusted_keys()[-1])
+    else:
+        made.ports.galleries.add_version(
+            replace(live, tags={**live.tags, "imagefactory-period": "7"}, state=VersionState.READY)
+        )
+    made.ports.clock.advance(timedelta(hours=5))
+    scenes.step(made, build)
+    hit = [str(each.build) for found in BreakerStore(made.ports.tables).list() for each in found.value.hits]
+    assert hit == ([str(build.id)] if change == "key" else [])
+
+
+@pytest.mark.parametrize("change", ["key", "tags"])
 def test_what_is_no_longer_proven_when_it_has_replicated_is_not_let_in(change: str) -> None:
     made, build, version = copying.publishing(replication=timedelta(hours=5))
     live = copying.live(made, version)

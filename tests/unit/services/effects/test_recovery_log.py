@@ -1,14 +1,17 @@
 """The recovery log tells what is in force, and nothing that was refused or lost its race."""
 
+from datetime import timedelta
+
 import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.ports import Row
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.state.unlogged import UnloggedStore
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import losses, scenes
+from tests.unit.services import losses, scenes, unreadable_rows
 from tests.unit.services.scenes import BASE, JAVA
 
 ONE = {"rhel9-base": None}
@@ -122,6 +125,29 @@ def test_a_note_of_a_change_that_was_given_up_is_forgotten() -> None:
     assert _recovery_log(made).repair() == 1
     assert _noted(made) == []
     assert _recovery_log(made).find_image(JAVA) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "cells"),
+    [
+        pytest.param("another", {}, id="no time"),
+        pytest.param("another", {"at": "today"}, id="not a time"),
+        pytest.param("another", {"at": "2026-07-01T00:00:00"}, id="no zone"),
+        pytest.param("Not A Name", {"at": "2026-07-01T00:00:00+00:00"}, id="bad name"),
+    ],
+)
+def test_a_note_that_cannot_be_read_is_recorded_and_keeps_no_other_from_its_repair(
+    key: str, cells: dict[str, str]
+) -> None:
+    made = scenes.settled(ONE)
+    unreadable_rows.put(made, "index", Row(partition="unchronicled", key=key, cells=cells))
+    made.base.records.unlogged.add(str(BASE), made.ports.clock.now())
+    made.ports.clock.advance(timedelta(hours=1))
+    made.factory.sweeper.sweep()
+    assert _noted(made) == []
+    records = made.base.records.unreadable.page(limit=10).records
+    assert [(each.partition, each.key) for each in records] == [("unchronicled", key)]
+    assert made.ports.tables.find("index", "unchronicled", key) is not None
 
 
 def test_log_lines_about_the_recovery_log_keep_the_names_that_queries_know() -> None:

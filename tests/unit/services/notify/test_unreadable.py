@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from pipeline_core.domain.journal import Event
-from pipeline_core.ports import Row
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.notify import receiving
@@ -105,4 +107,47 @@ def test_a_feed_that_cannot_be_read_keeps_nothing_from_the_others_and_gets_its_f
     assert receiving.types(made, bad) == ["build.queued", "image.published"]
     assert receiving.types(made, good) == ["build.queued", "image.published"]
     assert made.base.records.notices.list(BASE) == []
+    assert _recorded(made) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "cells"),
+    [
+        pytest.param("entry:another-base:1", {"at": "2026-07-01T00:00:00+00:00"}, id="no definition"),
+        pytest.param(
+            "entry:Not A Name:1", {"definition": "", "at": "2026-07-01T00:00:00+00:00"}, id="bad name"
+        ),
+        pytest.param("entry:another-base:2", {"definition": "", "at": "today"}, id="bad time"),
+        pytest.param("entry:another-base:4", {"definition": "", "at": "2026-07-01"}, id="no zone"),
+        pytest.param("entry:another-base:3", {"definition": "short", "at": "2026-07-01"}, id="bad digest"),
+        pytest.param("open:not a receiver", {"at": "2026-07-01T00:00:00+00:00"}, id="bad receiver"),
+    ],
+)
+def test_a_notice_that_cannot_be_read_is_recorded_and_keeps_nothing_from_the_others(
+    key: str, cells: dict[str, str]
+) -> None:
+    made = receiving.registered(hook(A, *BOTH))
+    scenes.look(made, BASE)
+    scenes.lose(made, "notification-requests")  # from here on only the sweep's look at the notices can help
+    unreadable_rows.put(made, "index", Row(partition="notices", key=key, cells=cells))
+    receiving.live(made, HOUR)
+    assert receiving.types(made, A) == ["build.queued", "image.published"]
+    assert _recorded(made) == [f"index/notices/{key}"]
+    (row,) = [row for row in made.ports.tables.rows("index") if row.partition == "notices"]
+    assert (row.key, row.cells) == (key, cells)
+    made.ports.tables.write("index", [TableWrite(verb=WriteKind.DELETE, row=row)])
+    made.factory.sweeper.sweep()
+    assert _recorded(made) == []
+
+
+def test_a_notice_of_the_image_itself_that_cannot_be_read_keeps_nothing_from_its_others() -> None:
+    made = receiving.registered(hook(A, *BOTH))
+    key = f"entry:{BASE}:0"
+    unreadable_rows.put(made, "index", Row(partition="notices", key=key, cells={"at": "today"}))
+    receiving.live(made, HOUR)
+    assert receiving.types(made, A) == ["build.queued", "image.published"]
+    assert _recorded(made) == [f"index/notices/{key}"]
+    repaired = Row(partition="notices", key=key, cells={"definition": "", "at": "2026-07-01T00:00:00+00:00"})
+    unreadable_rows.put(made, "index", repaired)
+    made.factory.sweeper.sweep()
     assert _recorded(made) == []

@@ -205,6 +205,26 @@ def test_an_unproven_version_stays_in_latest_unless_a_setting_excludes_it() -> N
     assert len(_alarms(made)) == 1
 
 
+@pytest.mark.parametrize("is_done", [False, True], ids=["before the call", "after the call"])
+def test_a_process_that_dies_at_the_exclusion_leaves_the_alarm_and_blames_nobody(
+    is_done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _excluding(scenes.settled(ONE))
+    proven, foreign = _live(made), _bare(made, "9.20990101.1")
+    scenes.die_at_exclusion(monkeypatch, made, is_done=is_done)
+    with pytest.raises(scenes.Died):
+        _observe(made, foreign)
+    assert len(_alarms(made)) == 1
+    for _ in range(2):
+        made.ports.clock.advance(timedelta(hours=1))
+        made.factory.galleries.observe()
+    head = scenes.head(made, BASE)
+    assert made.ports.galleries.latest(LIVE, BASE) == proven.version
+    assert (head.current is not None, head.taken_out, head.doubt) == (True, (), None)
+    assert len(_alarms(made)) == 1
+    assert Event.EXCLUDED not in scenes.events(made, BASE)
+
+
 def test_what_was_let_in_again_by_hand_leaves_latest_again() -> None:
     made = _excluding(scenes.settled(ONE))
     foreign = _bare(made, "9.20990101.1")

@@ -92,7 +92,7 @@ def test_only_secops_rebuilds_state(caller: Principal) -> None:
 def test_a_cursor_that_no_step_gave_is_refused(cursor: str) -> None:
     made = scenes.settled({"rhel9-base": None})
     losses.lose_tables(made)
-    with pytest.raises(InvalidValue, match="not a valid cursor"):
+    with pytest.raises(InvalidValue, match="is not a cursor of the recovery"):
         made.factory.recovery.step(ADMIN, cursor)
 
 
