@@ -116,7 +116,6 @@ def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: 
         blobs=blobs,
         rules=rules,
         policy=policy.policies,
-        waivers=policy.waivers,
         places=places,
         placements=Placements(records=records, galleries=base.ports.galleries, deployment=base.deployment),
     )

@@ -23,9 +23,10 @@ def policies_of(base: Foundation) -> PolicyParts:
     """All of them. Policy and rules read the same row."""
     records, effects = base.records, base.effects
     policies = Policies(records=records, effects=effects, blobs=base.ports.blobs)
+    waivers = WaiverGrants(records=records, effects=effects, policies=policies)
     return PolicyParts(
         policies=policies,
-        rules=PolicyRules(effects=effects, policies=policies),
+        rules=PolicyRules(effects=effects, policies=policies, waivers=waivers),
         approvals=Approvals(records=records, effects=effects, secops=base.deployment.secops),
-        waivers=WaiverGrants(records=records, effects=effects, policies=policies),
+        waivers=waivers,
     )

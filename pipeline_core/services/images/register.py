@@ -27,7 +27,6 @@ from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import Policies
-from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
@@ -63,7 +62,6 @@ class Registrar:
     effects: Effects
     rules: RegistrationRules
     policy: Policies
-    waivers: WaiverGrants
     places: Places
     placements: Placements
 
@@ -161,7 +159,7 @@ class Registrar:
         if begun is not None:
             self.places.end(begun.move, is_done=True)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
-        notes = (*look.notes, *self.waivers.notes(definition, policy.waivers))
+        notes = (*look.notes, *self.rules.notes(definition, policy))
         if old is not None and _is_judged_anew(head, old.value):
             notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
