@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,8 @@ from pipeline_core.domain.staleness import Platform
 from pipeline_core.state import records
 from pipeline_core.state.records import Codec, _can_change
 from tests.unit.domain import factories as make
+
+Value = TypeVar("Value")
 
 
 def test_a_frozen_value_is_decoded_once() -> None:
@@ -58,11 +61,11 @@ def test_what_can_be_changed_is_found_at_any_depth() -> None:
     assert not _can_change(tuple[frozenset[str], timedelta | None])
 
 
-def _note_encoded(codec: Codec[ImageHead], monkeypatch: pytest.MonkeyPatch) -> list[ImageHead]:
-    encoded: list[ImageHead] = []
+def _note_encoded(codec: Codec[Value], monkeypatch: pytest.MonkeyPatch) -> list[Value]:
+    encoded: list[Value] = []
     encode = codec._adapter.dump_json
 
-    def note(value: ImageHead) -> bytes:
+    def note(value: Value) -> bytes:
         encoded.append(value)
         return encode(value)
 
@@ -83,9 +86,12 @@ def test_a_row_of_this_release_is_not_encoded_again_when_it_is_replaced(
 
 
 def test_a_row_that_another_process_wrote_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    written, codec = Codec(ImageHead).row("image", "head", make.head()), Codec(ImageHead)
+    # A value without a set: two processes write the members of one in an order of their own.
+    asked = RebuildRequest(token=RebuildToken("t"), actor="a", at=make.NOW)
+    written, codec = Codec(RebuildRequest).row("image", "request", asked), Codec(RebuildRequest)
     read = codec.read(replace(written, etag="1"))
-    codec.row("image", "head", read.value, etag=read.etag)
+    codec.row("image", "request", read.value, etag=read.etag)
     encoded = _note_encoded(codec, monkeypatch)
-    codec.row("image", "head", replace(read.value, failures=4), etag=read.etag)
-    assert [each.failures for each in encoded] == [4]
+    changed = replace(read.value, actor="b")
+    codec.row("image", "request", changed, etag=read.etag)
+    assert encoded == [changed]
