@@ -132,7 +132,8 @@ def test_it_validates_the_steps_of_secops(installed: FreshPython, tmp_path: Path
 def test_a_shell_completes_it(installed: FreshPython, tmp_path: Path) -> None:
     words = {"_IMAGEFACTORY_COMPLETE": "complete_bash", "COMP_WORDS": "imagefactory re", "COMP_CWORD": "1"}
     done = command(installed, tmp_path, **words)
-    assert set(done.stdout.split()) == {"register", "rebuild", "retry", "retention"}, done.stderr
+    commands = {"register", "rebuild", "resume", "retry", "retention"}
+    assert set(done.stdout.split()) == commands, done.stderr
 
 
 def test_it_names_each_distribution_that_it_imports(wheel: Path) -> None:
