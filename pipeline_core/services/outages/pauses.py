@@ -16,8 +16,10 @@ from typing import TypeVar
 from pipeline_core.domain import access, attempts, pauses
 from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.attempts import AttemptGroup
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError, UnreadableRow
 from pipeline_core.domain.journal import FACTORY_ITSELF, Event, standing_key
+from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.pauses import FactoryPause, PauseState
 from pipeline_core.ports import Blobs, Containers, Principal
 from pipeline_core.services.effects.effects import Effects
@@ -133,10 +135,8 @@ class Pauses:
         for identity, (stage, number) in self.records.capacity.paid_attempts().items():
             paid = attempts.group(identity, stage, number)
             yield paid
-            stored = self.records.images.find_build(identity)
-            yield from (
-                (group for group in attempts.groups_of(stored.value)[:1] if group != paid) if stored else ()
-            )
+            build = self._build(identity)
+            yield from ((each for each in attempts.groups_of(build)[:1] if each != paid) if build else ())
 
     def _close(self, group: AttemptGroup) -> bool:
         """Take the turn of the next creation. True where a call of an earlier turn may be under way."""
@@ -160,9 +160,16 @@ class Pauses:
         """Ask for the slots, and for the next step of each build that waits with one."""
         self.effects.outbox.dispatch("resumed")
         for identity in self.records.capacity.paid_attempts():
+            build = self._build(identity)
+            if build is not None and build.phase.has_container:
+                self.effects.outbox.step(build, reason="resumed", once=True)
+
+    def _build(self, identity: BuildId) -> Build | None:
+        """The build; None where it is gone, or where this release cannot read it, and so creates nothing for it."""
+        with contextlib.suppress(UnreadableRow):
             stored = self.records.images.find_build(identity)
-            if stored is not None and stored.value.phase.has_container:
-                self.effects.outbox.step(stored.value, reason="resumed", once=True)
+            return None if stored is None else stored.value
+        return None
 
     def _decided(
         self, stored: StoredPause, principal: Principal, reason: str, *, is_paused: bool

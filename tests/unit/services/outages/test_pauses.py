@@ -17,7 +17,7 @@ from pipeline_core.state import creations as spending
 from simulation import fleet, sabotage, world
 from simulation.faults import Killed
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import losses, scenes
+from tests.unit.services import losses, scenes, unreadable_rows
 from tests.unit.services.meanwhile import Side, slow_step
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -293,6 +293,16 @@ def test_a_copy_that_cannot_be_read_pauses_the_factory() -> None:
     assert _created(made) == 0
     with pytest.raises(UnreadableRow):
         made.factory.pauses.show()
+
+
+def test_a_build_that_cannot_be_read_stops_neither_the_pause_nor_its_end() -> None:
+    made, build = _about_to_build()
+    row = unreadable_rows.make_unreadable(made, "images", str(build.image), f"build:{build.id}")
+    assert _pause(made).state is not PauseState.RUNNING
+    assert _resume(made).state is PauseState.RUNNING
+    unreadable_rows.put(made, "images", row)
+    _goes_on(made)
+    assert all(made.versions().values())
 
 
 def _killed_at(made: SimulatedWorld, port: str, method: str, at: int) -> bool:
