@@ -10,6 +10,7 @@ from imagefactory.failures import CommandRefused
 from pipeline_core.wire.bundle import PackedBundle
 
 _PAGE = 200
+_LINEAGE_PAGE = 1000
 _PAGE_LIMIT = 1000
 
 
@@ -60,32 +61,18 @@ class Client(Connection):
 
     def list_pages(self, team: str | None) -> Iterator[Json]:
         """The pages of all images, at least one."""
-        after = ""
-        for _ in range(_PAGE_LIMIT):
-            team_part = f"&team={quote(team, safe='')}" if team else ""
-            page = self._ask(
-                "GET", f"/api/images?limit={_PAGE}&after={quote(after, safe='')}{team_part}"
-            ).body
-            yield page
-            following = page.get("next")
-            if not following or following == after:
-                return
-            after = following
+        team_part = f"&team={quote(team, safe='')}" if team else ""
+        return self._pages("/api/images", "", _PAGE, team_part, place="after")
 
     def get_lineage(self, name: str | None) -> Json:
         """The whole forest, or what is above and below one image: `levels`, `parents` and `errors` of all pages."""
         chosen = "" if name is None else f"&image={quote(name, safe='')}"
         parents: dict[str, str | None] = {}
         errors: dict[str, Json] = {}
-        after = ""
-        for _ in range(_PAGE_LIMIT):
-            page = self._ask("GET", f"/api/lineage?after={quote(after, safe='')}{chosen}").body
+        # An older factory sends the whole forest, and no `next`.
+        for page in self._pages("/api/lineage", "", _LINEAGE_PAGE, chosen, place="after"):
             parents |= page["parents"]
             errors |= {each["image"]: each for each in page["errors"]}
-            following = page.get("next")  # an older factory sends the whole forest
-            if not following or following == after:
-                break
-            after = following
         return {"levels": _levels_of(parents), "parents": parents, "errors": list(errors.values())}
 
     def list_history(self, name: str, kind: str, cursor: str, size: int) -> Iterator[Json]:
@@ -94,14 +81,8 @@ class Client(Connection):
 
     def list_unreadable(self) -> Iterator[Json]:
         """Every row that the factory cannot read, page by page."""
-        after = ""
-        for _ in range(_PAGE_LIMIT):
-            page = self._ask("GET", f"/api/state/unreadable?limit=200&after={quote(after, safe='')}").body
+        for page in self._pages("/api/state/unreadable", "", _PAGE, place="after"):
             yield from page["rows"]
-            following = page.get("next")
-            if not following or following == after:
-                return
-            after = following
 
     def request_build(self, name: str, reason: str, key: str) -> Json:
         """Ask for a build of unchanged inputs; the same key is the same request."""
@@ -231,14 +212,8 @@ class Client(Connection):
 
     def list_names(self) -> Iterator[Json]:
         """Every reserved name of a deleted image, page by page."""
-        after = ""
-        for _ in range(_PAGE_LIMIT):
-            page = self._ask("GET", f"/api/names?limit={_PAGE}&after={quote(after, safe='')}").body
+        for page in self._pages("/api/names", "", _PAGE, place="after"):
             yield from page["names"]
-            following = page.get("next")
-            if not following or following == after:
-                return
-            after = following
 
     def hand_over_name(self, name: str, to: str, reason: str) -> Json:
         """Reserve the name of a deleted image for another team; returns the reservation."""
@@ -296,10 +271,12 @@ class Client(Connection):
         """Take one step of deriving lost records again, from the cursor `after`."""
         return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
 
-    def _pages(self, path: str, cursor: str, size: int, chosen: str = "") -> Iterator[Json]:
+    def _pages(
+        self, path: str, cursor: str, size: int, chosen: str = "", *, place: str = "cursor"
+    ) -> Iterator[Json]:
+        """The pages of a list, at least one, from a cursor to the end; `place` is the cursor's parameter."""
         for _ in range(_PAGE_LIMIT):
-            here = f"cursor={quote(cursor, safe='')}&limit={size}{chosen}"
-            page = self._ask("GET", f"{path}?{here}").body
+            page = self._ask("GET", f"{path}?{place}={quote(cursor, safe='')}&limit={size}{chosen}").body
             yield page
             following = page.get("next")
             if not following or following == cursor:

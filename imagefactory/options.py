@@ -34,6 +34,12 @@ def client_of(url: str, ca_file: str) -> Client:
     return Client(url=checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
 
 
+def demand_reason(reason: str, advice: str) -> None:
+    """Raise Misused, before any request, where a decision of a person has no reason; `advice` says what to write."""
+    if not reason.strip():
+        raise Misused(f"--reason is missing: {advice}")
+
+
 def image_of(text: str) -> str:
     """The name of an image; raises Misused, before any request, where it cannot be one."""
     try:

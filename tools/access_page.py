@@ -50,7 +50,7 @@ def _addresses() -> dict[ApiOperation, str]:
 
 
 def _nothing() -> Factory:
-    raise NotImplementedError("no request is served here")
+    raise RuntimeError("routes are listed here, and no request is served")
 
 
 def _line(operation: ApiOperation, rule: Rule, address: str) -> str:

@@ -30,8 +30,7 @@ def share(
     output: options.Output = Format.TABLE,
 ) -> None:
     """Let another team register images with a bundle that it has not uploaded. SecOps only."""
-    if not reason.strip():
-        raise Misused("--reason is missing: say why the bundle is shared; the log of the factory keeps it")
+    options.demand_reason(reason, "say why the bundle is shared; the log of the factory keeps it")
     try:
         digest = str(Digest(bundle))
     except InvalidValue as error:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, screen
-from imagefactory.failures import Misused
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="Reserved names of deleted images.", no_args_is_help=True)
@@ -39,8 +38,7 @@ def hand_over(
     output: options.Output = Format.TABLE,
 ) -> None:
     """Reserve the name of a deleted image for another team. SecOps only."""
-    if not reason.strip():
-        raise Misused("--reason is missing: say why the name is handed over; the image's journal keeps it")
+    options.demand_reason(reason, "say why the name is handed over; the image's journal keeps it")
     client = options.client_of(url, ca_file)
     reserved = client.hand_over_name(options.image_of(name), options.team_of(to), reason)
     if output is Format.JSON:

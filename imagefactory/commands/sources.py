@@ -58,8 +58,7 @@ def accept(
     """Let images that were built from a withdrawn release step down with their next build. SecOps only."""
     if not release:
         raise Misused("--release is missing: `imagefactory sources` shows the newest release that is offered")
-    if not reason.strip():
-        raise Misused("--reason is missing: say why; the journal of each image keeps it")
+    options.demand_reason(reason, "say why; the journal of each image keeps it")
     accepted = options.client_of(url, ca_file).accept_release(source, release, reason)
     if output is Format.JSON:
         screen.write_json(accepted)

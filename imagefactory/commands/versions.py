@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, screen
-from imagefactory.failures import Misused
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="Published versions.", no_args_is_help=True)
@@ -116,10 +115,7 @@ def accept(
     output: options.Output = Format.TABLE,
 ) -> None:
     """For an hour, believe what the galleries show, however many images differ. SecOps only."""
-    if not reason.strip():
-        raise Misused(
-            "--reason is missing: say why it is true; the journal of each image that differs keeps it"
-        )
+    options.demand_reason(reason, "say why it is true; the journal of each image that differs keeps it")
     accepted = options.client_of(url, ca_file).accept_galleries(reason)
     if output is Format.JSON:
         screen.write_json(accepted)

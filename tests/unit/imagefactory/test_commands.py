@@ -254,8 +254,8 @@ def test_builds_show_and_lineage(run: Run, factory: FakeFactory) -> None:
     assert json.loads(run("lineage", "-o", "json").stdout)["levels"] == [["base"], ["java"], ["app"]]
     run("lineage", "base")
     assert [path for _, path, _ in factory.asked[-2:]] == [
-        "/api/lineage?after=&image=base",
-        "/api/lineage?after=base&image=base",
+        "/api/lineage?after=&limit=1000&image=base",
+        "/api/lineage?after=base&limit=1000&image=base",
     ]
 
 

@@ -41,7 +41,7 @@ def test_the_command_sends_its_token_to_no_proxy(
     shown = run("list")
     assert shown.exit_code == 0, shown.output
     assert proxy == []
-    assert [path for _, path, _ in factory.asked] == ["/api/images?limit=200&after="]
+    assert [path for _, path, _ in factory.asked] == ["/api/images?after=&limit=200"]
 
 
 @pytest.mark.parametrize(
