@@ -7,12 +7,12 @@
 set -euo pipefail
 
 readonly LOCK=.setup.lock
-if [ "${IMAGE_FACTORY_ALONE:-}" != yes ] && command -v flock >/dev/null; then
-  export IMAGE_FACTORY_ALONE=yes
-  if ! flock --nonblock "$LOCK" true; then
+if command -v flock >/dev/null; then
+  exec 9>>"$LOCK" # held until this shell ends
+  if ! flock --nonblock 9; then
     echo "another set-up runs in this checkout: waiting for it" >&2
+    flock 9
   fi
-  exec flock "$LOCK" "$0" "$@"
 fi
 
 # The mark exists, and no file that it was made from is newer.

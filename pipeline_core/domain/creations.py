@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain.pauses import LOOK
+from pipeline_core.domain.pauses import UNTIL_RESUMED
 
 HOUR, BURST = 60, 5  # minutes in which a limit holds
 UNLIMITED = 1_000_000  # creations: where there is no stated limit
@@ -51,9 +51,9 @@ def left(spent: Spent, budget: Budget, now: datetime) -> int:
 
 
 def paused_for(spent: Spent, now: datetime) -> timedelta:
-    """How long nothing is created at all; zero where there is no pause. One of SecOps is looked at again and again."""
+    """How long nothing is created at all; zero where there is no pause. One of SecOps is `UNTIL_RESUMED`."""
     if spent.is_halted:
-        return LOOK
+        return UNTIL_RESUMED
     if spent.paused_until is None or spent.paused_until <= now:
         return timedelta(0)
     return spent.paused_until - now

@@ -15,7 +15,7 @@ CLOCKS = timedelta(
     seconds=90
 )  # clocks of two hosts, or of a host and the storage, differ by this much at most
 LONGEST = CREATION + CLOCKS  # from the first step to the second one
-LOOK = timedelta(minutes=5)  # between two looks of a build that waits for the end of a pause
+UNTIL_RESUMED = timedelta.max  # no time ends this wait: the end of the pause sets each build going
 
 
 @unique

@@ -12,10 +12,10 @@ from tests.setup.test_need import program
 
 pytestmark = pytest.mark.process
 
-# Makes an environment as Python would, slowly, and notes each one that it makes. It has every module.
+# Makes an environment as Python would, once the test lets it, and notes each one that it makes. It has every module.
 _PYTHON = """
 if [ "$1" = -m ] && [ "$2" = venv ]; then
-  echo made >>"$NOTES"; sleep 1; mkdir -p "$4/bin"; echo whole >"$4/bin/python"
+  echo made >>"$NOTES"; read -r _ <"$GO"; mkdir -p "$4/bin"; echo whole >"$4/bin/python"
 fi
 exit 0
 """
@@ -48,14 +48,20 @@ def _start(checkout: Path, *words: str | Path, **more: str) -> "subprocess.Popen
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock, which this machine does not have")
 def test_two_set_ups_at_once_make_one_environment(tmp_path: Path) -> None:
-    checkout, notes = _checkout(tmp_path), tmp_path / "notes"
+    checkout, notes, go = _checkout(tmp_path), tmp_path / "notes", tmp_path / "go"
+    os.mkfifo(go)
     python = program(tmp_path / "bin", "python3", _PYTHON)
-    both = [_start(checkout, "python", python, ".venv", NOTES=str(notes)) for _ in range(2)]
-    told = [each.communicate(timeout=60) for each in both]
-    assert [each.returncode for each in both] == [0, 0], told
+    words = ("python", python, ".venv")
+    first = _start(checkout, *words, NOTES=str(notes), GO=str(go))
+    with go.open("w", encoding="utf-8") as gate:  # opens once the first set-up makes the environment
+        second = _start(checkout, *words, NOTES=str(notes), GO=str(go))
+        assert second.stderr is not None
+        assert second.stderr.readline() == "another set-up runs in this checkout: waiting for it\n"
+        gate.write("go\n")
+    assert [each.communicate(timeout=60)[1] for each in (first, second)] == ["", ""]
+    assert [first.returncode, second.returncode] == [0, 0]
     assert notes.read_text("utf-8") == "made\n"
-    assert sum("another set-up runs in this checkout: waiting for it" in errors for _, errors in told) == 1
-    third = _start(checkout, "python", python, ".venv", NOTES=str(notes))
+    third = _start(checkout, *words, NOTES=str(notes), GO=str(go))
     assert third.communicate(timeout=60) == ("", "")
 
 

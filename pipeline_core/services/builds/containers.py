@@ -7,7 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, builds, gates, retry
+from pipeline_core.domain import attempts, azure_codes, builds, gates, pauses, retry
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
@@ -354,6 +354,8 @@ class ContainerStage:
 
     def _spread(self, wait: timedelta) -> Wait:
         """Spread, so that builds that wait for the same minute do not come together."""
+        if wait == pauses.UNTIL_RESUMED:
+            return Wait(delay=None)
         return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))
 
 

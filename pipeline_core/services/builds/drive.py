@@ -150,7 +150,10 @@ class Driver:
             self.effects.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
             return None
         match progress:
-            case Wait(delay=delay, paused=key):
+            case Wait(delay=None):
+                self.probing.give_up(build, paused)
+                self.effects.logs.note("step-halted", image=str(build.image), build_id=str(build.id))
+            case Wait(delay=timedelta() as delay, paused=key):
                 key = key or self.probing.follow(build, paused, is_answered=_is_answered(build, build))
                 if once:
                     self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))

@@ -15,9 +15,13 @@ from pipeline_core.state.records import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """There is nothing to do yet. Look again after `delay`. `paused` names the platform breaker that is waited for."""
+    """There is nothing to do yet. Look again after `delay`. `paused` names the platform breaker that is waited for.
 
-    delay: timedelta
+    Without a delay nobody looks again: the end of a pause of SecOps sets the build going. A look each few minutes
+    would cost operations for days, and each message that is delivered twice would double those that follow.
+    """
+
+    delay: timedelta | None
     paused: str = ""
 
 

@@ -162,7 +162,7 @@ class Pauses:
         for identity in self.records.capacity.paid_attempts():
             build = self._build(identity)
             if build is not None and build.phase.has_container:
-                self.effects.outbox.step(build, reason="resumed", once=True)
+                self.effects.outbox.step(build, reason="resumed")
 
     def _build(self, identity: BuildId) -> Build | None:
         """The build; None where it is gone, or where this release cannot read it, and so creates nothing for it."""

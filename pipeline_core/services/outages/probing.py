@@ -63,6 +63,11 @@ class Probing:
         if build.is_finished:
             self.outages.follow_end(build, paused)
         elif build.is_stopping:
+            self.give_up(build, paused)
+
+    def give_up(self, build: Build, paused: str) -> None:
+        """Let another build probe: this one will not call the platform now."""
+        if paused:
             self.outages.not_begun(build.id, [paused])
 
     def _reached(self, build: Build) -> PlatformCall:

@@ -120,4 +120,4 @@ def _minute(at: datetime) -> int:
 def test_while_secops_pause_the_factory_nothing_is_created() -> None:
     spent = Spent(is_halted=True)
     assert creations.left(spent, Budget(per_hour=10, per_burst=10), NOW) == 0
-    assert creations.paused_for(spent, NOW) == pauses.LOOK
+    assert creations.paused_for(spent, NOW) == pauses.UNTIL_RESUMED
