@@ -84,7 +84,7 @@ def _refusal(request: Request, error: Answered) -> Refusal:
             detail = f"{count} wrong; nothing was stored"
             return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document", detail, faults=faults)
         case InvalidValue():
-            # A text that no parameter holds: `parameters.parse` names the place of the others.
+            # A text that no parameter holds: `forms.form` names the place of the others.
             fault = InvalidField(path=_REQUEST, message=str(error), remedy=f"give {error.rule}")
             return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", str(error), faults=[fault])
         case TablesLost():

@@ -193,7 +193,11 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.PUT_PLATFORM: (_send("PUT", "/api/platform", json={"bundle": "ab" * 32, "catalog": {}}), 422),
     _O.PUT_POLICY: (_send("PUT", "/api/policy", json={"document": {}}, headers=STALE), 404),
     _O.ACCEPT_RELEASE: (
-        _send("POST", "/api/sources/a:b:c:d/accept", json={"release": "9.6.2025112113", "reason": "gone"}),
+        _send(
+            "POST",
+            "/api/sources/a:b:c:westeurope/accept",
+            json={"release": "9.6.2025112113", "reason": "gone"},
+        ),
         404,
     ),
     _O.ACCEPT_GALLERIES: (_send("POST", "/api/galleries/accept", **REASON), 200),

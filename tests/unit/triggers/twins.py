@@ -221,7 +221,7 @@ class Policies:
     def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
         self.asked.append((before, limit))
         first = self.revision if before is None else before - 1
-        return tuple(views.policy_version(number) for number in range(first, 0, -1))[:limit]
+        return tuple(views.policy_version(number) for number in range(first, max(0, first - limit), -1))
 
 
 @dataclass
