@@ -50,6 +50,14 @@ def test_the_openapi_document_states_the_token_and_the_shape_of_errors_on_every_
             assert ("security" in operation) == (path != "/api/health")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/lineage", "404"), ("/api/receivers", "404"), ("/api/policy", "404"), ("/api/policy", "409")],
+)
+def test_a_refusal_that_a_list_may_give_is_documented(path: str, status: str, client: AsgiClient) -> None:
+    assert status in client.get("/api/openapi.json").json()["paths"][path]["get"]["responses"]
+
+
 def test_no_page_that_loads_foreign_scripts_is_served(admin: AsgiClient) -> None:
     assert {admin.get(path).status_code for path in ("/docs", "/redoc", "/api/docs")} == {404}
 
