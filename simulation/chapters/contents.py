@@ -18,6 +18,7 @@ from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.retention import RetentionRuns
 from simulation.chapters.sweeps import SweepCosts
+from simulation.chapters.tables_down import TablesDown
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
@@ -46,6 +47,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     LateBuilds,
     LastingEdits,
     FactoryPauses,
+    TablesDown,
     # Days pass at the end of these: no other chapter's trouble is to last for them.
     Refreshes,
     RetentionRuns,
