@@ -43,7 +43,8 @@ RULES = {
     # Two tries show whether it was by chance. Then the platform breaker waits for its end.
     ErrorClass.UNKNOWN: RetryRule(tries=2, first=timedelta(minutes=1), most=timedelta(minutes=1)),
 }
-LACKS = (ErrorClass.QUOTA, ErrorClass.CAPACITY)  # they are waited for without a limit, and are no failures
+# They are waited for without a limit, and never count as failures.
+LACKS = (ErrorClass.QUOTA, ErrorClass.CAPACITY)
 _LAST_LOOK = timedelta(minutes=30)
 # A sweep looks at every build that is older than this in its phase. It begins to after ten waits, 100 minutes at most.
 SWEPT = timedelta(hours=2)

@@ -18,13 +18,13 @@ from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.retention import RetentionRuns
 from simulation.chapters.sweeps import SweepCosts
-from simulation.chapters.tables_down import TablesDown
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.waits.fixes import LastingEdits
 from simulation.chapters.waits.late import LateBuilds
 from simulation.chapters.waits.pauses import FactoryPauses
+from simulation.chapters.waits.tables_down import TablesDown
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.names import GalleryName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import (
     GalleryImageVersion,
@@ -315,39 +315,6 @@ def test_a_build_row_that_cannot_be_read_keeps_what_it_may_use() -> None:
     report = run(made)
     assert there(made, broken, machine) == [broken]
     assert (report.removed, report.failures) == (1, 1)
-
-
-def test_what_builds_that_go_on_have_leased_costs_one_read_however_many_they_are() -> None:
-    made = scenes.registered({f"image-{number}": None for number in range(4)})
-    builds = [scenes.in_phase(made, ImageName(f"image-{number}"), Phase.BUILDING) for number in range(4)]
-    stay = [leave(made, f"vm-{each.id}", tags(made, each, left=LONG)) for each in builds]
-    before = made.ports.tables.operations
-    report = run(made)
-    assert made.ports.tables.operations - before == 1
-    assert (report.removed, report.in_use, report.unreadable) == (0, 0, 0)
-    assert there(made, *stay) == stay
-
-
-def test_what_a_build_left_that_has_not_reported_its_end_goes_in_the_first_run_after_the_report() -> None:
-    made, dead, _ = two_builds()
-    machine = leave(made, "vm", tags(made, dead, left=LONG))
-    scenes.index(made).add_active(dead.id)
-    run(made)
-    assert there(made, machine) == [machine]
-    scenes.index(made).remove_active(dead.id)
-    run(made)
-    assert there(made, machine) == []
-
-
-def test_where_the_builds_that_go_on_cannot_be_listed_each_ones_own_row_decides() -> None:
-    made, dead, live = two_builds()
-    stay, gone = (leave(made, f"vm-{each.id}", tags(made, each, left=LONG)) for each in (live, dead))
-    made.ports.tables.write(
-        "index", [TableWrite(verb=WriteKind.INSERT, row=Row(partition="active", key="no build", cells={}))]
-    )
-    with pytest.raises(InvalidValue):
-        run(made)
-    assert there(made, stay, gone) == [stay]
 
 
 def test_one_run_takes_a_share_and_what_is_stuck_keeps_nothing_waiting() -> None:
