@@ -24,7 +24,6 @@ from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.waits.fixes import LastingEdits
 from simulation.chapters.waits.late import LateBuilds
 from simulation.chapters.waits.pauses import FactoryPauses
-from simulation.chapters.waits.tables_down import TablesDown
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
@@ -47,7 +46,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     LateBuilds,
     LastingEdits,
     FactoryPauses,
-    TablesDown,
     # Days pass at the end of these: no other chapter's trouble is to last for them.
     Refreshes,
     RetentionRuns,

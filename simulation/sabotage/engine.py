@@ -72,7 +72,4 @@ RULES = (
     Sabotage(rule="rule-8-always-dispatch", change=twins.flagged),
     Sabotage(rule="rule-9-own-image", change=twins.deaf, faults="none"),
     Sabotage(rule="rule-10-transient-is-sent-again", change=twins.raising),
-    Sabotage(
-        rule="tables-down-poison-nothing", change=twins.raising, faults="none", chapters=("tables-down",)
-    ),
 )
