@@ -44,6 +44,7 @@ class PolicyRules:
             max_age=definition.rebuild.max_age or policy.longest_max_age,
             policy=policy,
             root=root,
+            team=definition.team,
             today=self.effects.clock.now().date(),
         )
         for breach in found:
@@ -74,6 +75,7 @@ class PolicyRules:
                 max_age=registration.max_age,
                 policy=policy,
                 root=root,
+                team=registration.team,
                 today=now.date(),
             )
         ]
