@@ -18,7 +18,7 @@ from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.lineage import MAX_IMAGES
 from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
-from pipeline_core.domain.team_limits import PerTeamLimits, PolicyLimits
+from pipeline_core.domain.team_limits import CHANGES_PER_MINUTE, PerTeamLimits, PolicyLimits
 from pipeline_core.wire.document import values
 from pipeline_core.wire.document.part import Part, mapping_at
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT, path_of, problems_of
@@ -39,6 +39,7 @@ _Timeout = Annotated[
     Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
     AfterValidator(values.duration("5m", "8h")),
 ]
+_Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Severity = Annotated[Severity, Field(strict=False)]  # a document holds the member's text
 
@@ -80,6 +81,8 @@ class LimitsPart(Part):
     """What one team may have. For a single team, an absent key has the value that holds for all teams."""
 
     images: Annotated[int, Field(ge=0, le=MAX_IMAGES)] | None = None
+    requests_per_day: _Count | None = None
+    bundles_per_day: _Count | None = None
     machine_sizes: Annotated[list[values.SizeText], Field(max_length=100)] | None = None
     timeout: _Timeout | None = None
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -90,6 +93,8 @@ class LimitsPart(Part):
         sizes = self.machine_sizes
         return PerTeamLimits(
             images=_given(self.images, general.images),
+            requests_per_day=_given(self.requests_per_day, general.requests_per_day),
+            bundles_per_day=_given(self.bundles_per_day, general.bundles_per_day),
             machine_sizes=general.machine_sizes
             if sizes is None
             else frozenset(each.lower() for each in sizes),
@@ -100,8 +105,9 @@ class LimitsPart(Part):
 
 
 class AllLimitsPart(LimitsPart):
-    """The limits of all teams, and of single ones."""
+    """The limits of all teams, of single ones, and of a caller."""
 
+    changes_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
     teams: Annotated[dict[values.TeamText, LimitsPart], Field(max_length=TEAM_LIMIT)] = Field(
         default_factory=dict
     )
@@ -110,7 +116,9 @@ class AllLimitsPart(LimitsPart):
         """These limits over those that hold without a policy."""
         general = self.over(PerTeamLimits())
         return PolicyLimits(
-            general=general, teams={TeamName(name): each.over(general) for name, each in self.teams.items()}
+            general=general,
+            teams={TeamName(name): each.over(general) for name, each in self.teams.items()},
+            changes_per_minute=_given(self.changes_per_minute, CHANGES_PER_MINUTE),
         )
 
 

@@ -20,6 +20,18 @@ _PROBLEM = {
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
 
+_OVER_LIMIT = {
+    **_PROBLEM,
+    "description": "A limit of the policy is reached for now; the detail says which one",
+    "headers": {
+        "Retry-After": {
+            "description": "Seconds",
+            "schema": {"type": "integer", "minimum": 1},
+            "required": True,
+        }
+    },
+}
+
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of `app`, made once."""
@@ -28,8 +40,8 @@ def document(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         for path, operations in made["paths"].items():
-            for operation in operations.values():
-                _complete(operation, is_open=path in OPEN_PATHS)
+            for method, operation in operations.items():
+                _complete(operation, is_open=path in OPEN_PATHS, is_change=method not in ("get", "head"))
         components = made.setdefault("components", {})
         components["securitySchemes"] = {"token": _SCHEME}
         schemas = components["schemas"]
@@ -42,8 +54,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _complete(operation: dict[str, Any], *, is_open: bool) -> None:
+def _complete(operation: dict[str, Any], *, is_open: bool, is_change: bool) -> None:
     operation["responses"].pop("422", None)  # FastAPI's own shape of errors is never sent
+    if is_change:
+        operation["responses"]["429"] = _OVER_LIMIT
     operation["responses"]["default"] = _PROBLEM
     if not is_open:
         operation["security"] = [{"token": []}]

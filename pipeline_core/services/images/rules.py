@@ -38,6 +38,10 @@ class RegistrationRules:
     forms: Sequence[Form]  # of secrets
     sources: SourceRules
 
+    def demand_policy(self) -> Policy:
+        """The policy in force. Raises PermanentError (CONFLICT) with the remedy where it is lost."""
+        return self.floors.demand_policy()
+
     def problems(
         self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy
     ) -> Iterator[Problem]:

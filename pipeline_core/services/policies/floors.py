@@ -31,6 +31,10 @@ class PolicyRules:
         """The policy in force, as readers see it. Raises UnreadableRow."""
         return self.policies.seen()
 
+    def demand_policy(self) -> Policy:
+        """The policy in force, for a registration. Raises PermanentError (CONFLICT) where it is lost."""
+        return self.policies.demand()
+
     def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
         """Everything in a definition that is below the floor of its base, the root of its lineage."""
         origin = definition.origin

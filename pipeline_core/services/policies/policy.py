@@ -104,6 +104,13 @@ class Policies:
         stored = self.records.policies.find_current()
         return OPEN if stored is None else self._policy(stored.value)
 
+    def usable(self) -> Policy:
+        """The policy in force, for its limits alone. OPEN, with the usual limits, if it is lost or cannot be read."""
+        try:
+            return self.seen()
+        except UnreadableRow:
+            return OPEN
+
     def floor_of(self, image: ImageName) -> ComplianceFloor:
         """The compliance floor in force for a registered image, by the root of its lineage.
 

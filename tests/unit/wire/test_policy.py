@@ -37,9 +37,12 @@ spec:
     timeout: 90m
     replicas: 3
     regions: 2
+    requestsPerDay: 40
+    bundlesPerDay: 30
+    changesPerMinute: 20
     teams:
       data-lake: {images: 0, machineSizes: [], timeout: 8h}
-      payments: {replicas: 5, regions: 4}
+      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9}
   enforcedFrom: 2027-01-31
 """
 LIMITS = PerTeamLimits(
@@ -48,6 +51,8 @@ LIMITS = PerTeamLimits(
     timeout=timedelta(minutes=90),
     replicas=3,
     regions=2,
+    requests_per_day=40,
+    bundles_per_day=30,
 )
 EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
 
@@ -88,8 +93,11 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
                 TeamName("data-lake"): replace(
                     LIMITS, images=0, machine_sizes=frozenset(), timeout=timedelta(hours=8)
                 ),
-                TeamName("payments"): replace(LIMITS, replicas=5, regions=4),
+                TeamName("payments"): replace(
+                    LIMITS, replicas=5, regions=4, requests_per_day=0, bundles_per_day=9
+                ),
             },
+            changes_per_minute=20,
         ),
         enforced_from=datetime(2027, 1, 31, tzinfo=UTC),
     )
@@ -180,6 +188,24 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
         10_001,
         "spec.limits.images",
         "10001",
+    ),
+    "no changes at all": (
+        ("spec", "limits", "changesPerMinute"),
+        0,
+        "spec.limits.changesPerMinute",
+        "is 0",
+    ),
+    "changes of one team": (
+        ("spec", "limits", "teams", "payments", "changesPerMinute"),
+        5,
+        "spec.limits.teams.payments.changesPerMinute",
+        "is not a key",
+    ),
+    "fewer than no requests": (
+        ("spec", "limits", "requestsPerDay"),
+        -1,
+        "spec.limits.requestsPerDay",
+        "is -1",
     ),
     "no replica": (("spec", "limits", "replicas"), 0, "spec.limits.replicas", "is 0"),
     "too many regions": (("spec", "limits", "regions"), 51, "spec.limits.regions", "is 51"),
