@@ -20,13 +20,15 @@ IMAGES = 500  # of a team: half of the image definitions that a subscription may
 class PerTeamLimits:
     """The limits of one team. None, and empty `machine_sizes` (names in lower case), mean: no limit.
 
-    `images` counts registered images. Those of a day (UTC) count what members ask for and store. Each definition is
-    held against the others: `replicas` is of one region, `regions` the number of regions.
+    `images` counts registered images, `builds` those that run at the same time. The limits of a day (UTC) count what
+    members ask for and store. Each definition is held against the others: `replicas` is of one region, `regions` the
+    number of regions.
     """
 
     images: int = IMAGES
     requests_per_day: int = REQUESTS_PER_DAY
     bundles_per_day: int = BUNDLES_PER_DAY
+    builds: int | None = None
     machine_sizes: frozenset[str] = frozenset()
     timeout: timedelta | None = None
     replicas: int | None = None

@@ -81,6 +81,7 @@ class LimitsPart(Part):
     """What one team may have. For a single team, an absent key has the value that holds for all teams."""
 
     images: Annotated[int, Field(ge=0, le=MAX_IMAGES)] | None = None
+    builds: Annotated[int, Field(ge=1, le=1000)] | None = None
     requests_per_day: _Count | None = None
     bundles_per_day: _Count | None = None
     machine_sizes: Annotated[list[values.SizeText], Field(max_length=100)] | None = None
@@ -93,6 +94,7 @@ class LimitsPart(Part):
         sizes = self.machine_sizes
         return PerTeamLimits(
             images=_given(self.images, general.images),
+            builds=_given(self.builds, general.builds),
             requests_per_day=_given(self.requests_per_day, general.requests_per_day),
             bundles_per_day=_given(self.bundles_per_day, general.bundles_per_day),
             machine_sizes=general.machine_sizes

@@ -39,10 +39,11 @@ spec:
     regions: 2
     requestsPerDay: 40
     bundlesPerDay: 30
+    builds: 6
     changesPerMinute: 20
     teams:
       data-lake: {images: 0, machineSizes: [], timeout: 8h}
-      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9}
+      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9, builds: 2}
   enforcedFrom: 2027-01-31
 """
 LIMITS = PerTeamLimits(
@@ -53,6 +54,7 @@ LIMITS = PerTeamLimits(
     regions=2,
     requests_per_day=40,
     bundles_per_day=30,
+    builds=6,
 )
 EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
 
@@ -94,7 +96,7 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
                     LIMITS, images=0, machine_sizes=frozenset(), timeout=timedelta(hours=8)
                 ),
                 TeamName("payments"): replace(
-                    LIMITS, replicas=5, regions=4, requests_per_day=0, bundles_per_day=9
+                    LIMITS, replicas=5, regions=4, requests_per_day=0, bundles_per_day=9, builds=2
                 ),
             },
             changes_per_minute=20,
