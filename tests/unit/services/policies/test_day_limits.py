@@ -146,3 +146,23 @@ def test_over_http_the_answer_is_429_until_the_end_of_the_day() -> None:
     assert (statuses, answer.status_code) == ([202, 429], 429)
     assert 0 < int(answer.headers["Retry-After"]) <= 86_400
     assert "team payments has asked for 1 builds today" in answer.json()["detail"]
+
+
+def test_what_the_limits_cost_in_operations_of_the_tables() -> None:
+    """The figures of docs/numbers.md. What starts, runs and ends a build asks for none of them."""
+    made = _world(requestsPerDay=9)
+    _ask(made, PAY_IMAGE, PAY, "first")
+    _store(made, PAY, "first")
+    made.factory.rates.count(PAY)
+    tables = made.ports.tables
+    costs = []
+    for act in (
+        lambda: made.factory.rates.count(PAY),
+        lambda: made.parts.policy.days.take_request(scenes.team("payments"), PAY),
+        lambda: made.parts.policy.days.find_full(PAY),
+        lambda: made.parts.policy.days.count_bundle(PAY),
+    ):
+        before = tables.operations
+        act()
+        costs.append(tables.operations - before)
+    assert costs == [3, 3, 2, 2]
