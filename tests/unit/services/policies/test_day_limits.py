@@ -1,6 +1,6 @@
 """What a team asks for and stores on one day: counted for the team, over all instances, and for no other team."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -155,13 +155,14 @@ def test_what_the_limits_cost_in_operations_of_the_tables() -> None:
     _store(made, PAY, "first")
     made.factory.rates.count(PAY)
     tables = made.ports.tables
-    costs = []
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: made.factory.rates.count(PAY),
         lambda: made.parts.policy.days.take_request(scenes.team("payments"), PAY),
         lambda: made.parts.policy.days.find_full(PAY),
         lambda: made.parts.policy.days.count_bundle(PAY),
-    ):
+    )
+    costs = []
+    for act in acts:
         before = tables.operations
         act()
         costs.append(tables.operations - before)
