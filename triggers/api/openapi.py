@@ -44,6 +44,10 @@ _REFUSALS: dict[HTTPStatus, tuple[str, dict[str, str]]] = {
         {},
     ),
     HTTPStatus.PRECONDITION_REQUIRED: ("`If-Match` is missing, or `If-None-Match: *` to create", {}),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "A limit of the policy is reached for now; the detail says which one",
+        {"Retry-After": "Seconds until it ends"},
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("The factory made a mistake", {}),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "A service that the factory needs does not answer, or the tables are lost",
@@ -101,7 +105,7 @@ def _refusals(operation: dict[str, Any], method: str, path: str) -> Iterator[HTT
     if "{" in path or "image" in named or method != "get":
         yield HTTPStatus.NOT_FOUND
     if method != "get":
-        yield HTTPStatus.UNPROCESSABLE_ENTITY
+        yield from (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS)
     if "If-Match" in named:
         yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
     if "Range" in named:
