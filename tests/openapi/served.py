@@ -14,6 +14,7 @@ from pipeline_core.domain.receivers import FleetReceiver
 from pipeline_core.ports import Principal
 from simulation import world
 from simulation.world import SimulatedWorld
+from tests.unit.services import policy_documents as policies
 from triggers.api.app import create_app
 
 TOKENS = {"admin": "an-admin", "reader": "a-reader", "team": "a-member", "nobody": None}
@@ -29,6 +30,7 @@ def fleet() -> SimulatedWorld:
     made.factory.poison.record("rebuild-requests", "garbage")
     made.factory.receivers.add(FleetReceiver(url="https://hooks.example.com/x", bases=True), world.ADMIN)
     made.drain()
+    policies.put(made, limits={"changesPerMinute": 100_000})  # each caller asks thousands of times
     roles: dict[str, tuple[frozenset[str], frozenset[TeamName]]] = {
         "admin": (frozenset({access.ADMIN}), frozenset()),
         "reader": (frozenset({access.READER}), frozenset()),
