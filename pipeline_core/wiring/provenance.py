@@ -8,6 +8,7 @@ from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.places import VersionPlaces
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.wiring.foundation import Foundation
 
@@ -30,7 +31,11 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
     """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
     provenance = Provenance(
-        images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
+        images=records.images,
+        blobs=ports.blobs,
+        signer=ports.signer,
+        deployment=base.deployment,
+        publications=Publications(blobs=ports.blobs, signer=ports.signer),
     )
     reports = VerifyReports(blobs=ports.blobs)
     places = VersionPlaces(images=records.images, galleries=ports.galleries, deployment=base.deployment)
@@ -57,6 +62,5 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
             places=places,
             provenance=provenance,
             signer=ports.signer,
-            deployment=base.deployment,
         ),
     )

@@ -27,7 +27,7 @@ def _asks_no_second_time() -> Iterator[None]:
 @contextlib.contextmanager
 def _believes_the_copy() -> Iterator[None]:
     """What was proven when its copy began is proven when the copy is complete."""
-    with replaced(Turns, "demand", _with(provenance=SimpleNamespace(examine=lambda live: None))):
+    with replaced(Turns, "demand", _with(provenance=SimpleNamespace(attest=lambda live: None))):
         yield
 
 

@@ -114,6 +114,8 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
     early = world.get(V1)
     assert (early.state, early.excluded_from_latest) == (VersionState.CREATING, True)
     late = world.settle(V1)
+    assert late is not None
+    assert late.published_at is not None
     assert late == GalleryImageVersion(
         gallery=LIVE,
         image=world.image,
@@ -123,6 +125,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         tags=TAGS,
         disk_gb=64,
         copied_from=f"{QUARANTINE}/{world.image}@{V1}",
+        published_at=late.published_at,
         end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
         regions=("westeurope", "northeurope"),
     )
@@ -355,3 +358,23 @@ def test_a_copy_names_the_version_that_it_was_made_from(world: SimulatedWorld) -
     assert copied.copied_from == f"{QUARANTINE}/{world.image}@{V1}"
     (listed,) = world.galleries.list_versions(LIVE, world.image)
     assert listed.copied_from == copied.copied_from
+
+
+def test_a_version_keeps_the_time_of_its_publication_until_it_is_made_anew(world: SimulatedWorld) -> None:
+    """Azure's own recordings show it so (Azure/azure-cli, test_image_version_end_of_life_date.yaml)."""
+    world.publish(V1)
+    first = world.get(V1).published_at
+    assert first is not None
+    world.include(V1)
+    world.settle(V1)
+    world.galleries.set_regions(LIVE, world.image, V1, [])
+    world.settle(V1)
+    (listed,) = world.galleries.list_versions(LIVE, world.image)
+    assert (world.get(V1).published_at, listed.published_at) == (first, first)
+    world.galleries.begin_delete(LIVE, world.image, V1)
+    assert world.settle(V1) is None
+    world.copy(V1)
+    world.settle(V1)
+    second = world.get(V1).published_at
+    assert second is not None
+    assert second > first

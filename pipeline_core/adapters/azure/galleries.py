@@ -359,6 +359,7 @@ def _shown(
         regions=bodies.regions_of(profile),
         failed_regions=bodies.failed_regions(replication or {}),
         disk_gb=bodies.disk_gb_of(properties),
+        published_at=bodies.published_at_of(profile),
         end_of_life=bodies.end_of_life_of(profile),
     )
 

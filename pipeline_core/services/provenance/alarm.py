@@ -33,7 +33,10 @@ class Unproven:
     excludes: bool
 
     def check(self, live: GalleryImageVersion, current: GalleryVersion | None = None) -> bool:
-        """True if the version is proven. Costs one read of a blob, and for an unproven version one read of its row.
+        """True if the version is proven. Costs two reads of blobs, and for an unproven version one read of its row.
+
+        A version that was copied, and that no record of publication knows yet, raises no alarm while it is out of
+        `latest`: it is on its way there, and its build writes the record before it lets it in.
 
         A version up to the image's `current` one is never taken out here: it may be the current one of many images
         that all became unproven at once, and the observer of the galleries decides about those.
@@ -41,7 +44,8 @@ class Unproven:
         try:
             self.provenance.examine(live)
         except NotProven as error:
-            self._raise(live, str(error), current)
+            if not error.is_unpublished or latest.may_be_in(live):
+                self._raise(live, str(error), current)
             return False
         return True
 
