@@ -30,12 +30,13 @@ class ProvenanceParts:
 def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
     """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
+    publications = Publications(blobs=ports.blobs, signer=ports.signer)
     provenance = Provenance(
         images=records.images,
         blobs=ports.blobs,
         signer=ports.signer,
         deployment=base.deployment,
-        publications=Publications(blobs=ports.blobs, signer=ports.signer),
+        publications=publications,
     )
     reports = VerifyReports(blobs=ports.blobs)
     places = VersionPlaces(images=records.images, galleries=ports.galleries, deployment=base.deployment)
@@ -61,6 +62,7 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
         proofs=Proofs(
             places=places,
             provenance=provenance,
+            publications=publications,
             signer=ports.signer,
         ),
     )

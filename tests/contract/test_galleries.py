@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
@@ -18,7 +17,6 @@ from tests.contract.conftest import GALLERY_GROUP, Azure
 from tests.contract.gallery_world import LIVE, QUARANTINE, TAGS, TRAITS, V1, V2, SimulatedWorld
 
 PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
-READER = "d0d0d0d0-0000-4000-8000-000000000004"
 
 
 @pytest.fixture(params=["memory", "azure"])
@@ -278,7 +276,9 @@ def test_a_deleted_version_goes_and_may_be_deleted_again(world: SimulatedWorld) 
 
 
 def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
@@ -301,33 +301,18 @@ def test_a_missing_resource_group_is_not_a_missing_version(azure: Azure, image: 
     azure.arm.ask(
         "POST", "faults", {"path_regex": "versions", "status": 404, "code": "ResourceGroupNotFound"}
     )
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     with pytest.raises(NotFound, match="ResourceGroupNotFound"):
         galleries.find_version(LIVE, image, V1)
 
 
-def test_only_the_publishers_identity_writes_versions(azure: Azure, image: ImageName) -> None:
-    """The application's own identity may only read versions here, and publishing goes through all the same."""
-    azure.arm.ask("POST", "rights", {"client_id": READER, "actions": ["*/read", "*/galleries/images/write"]})
-    configuration = replace(azure.configuration, client_id=READER)
-    clients = Clients(configuration)
-    galleries = AzureGalleries(clients.compute, clients.publisher, configuration)
-    for gallery in (QUARANTINE, LIVE):
-        galleries.ensure_image(gallery, image, TRAITS)
-    machines.capture(azure, str(image), str(V1), wait=True)
-    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
-    world.copy(V1)
-    assert world.settle(V1) is not None
-    alone = AzureGalleries(clients.compute, clients.compute, configuration)
-    with pytest.raises(PermanentError) as refused:
-        alone.begin_delete(LIVE, image, V1)
-    assert refused.value.error_class is ErrorClass.PERMISSION
-    clients.close()
-
-
 def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, image: ImageName) -> None:
     """The procedure of docs/operations.md, Trusted Launch, against the emulator."""
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     standard = replace(TRAITS, security_type=SecurityType.STANDARD)
     galleries.ensure_image(QUARANTINE, image, standard)
     machines.capture(azure, str(image), str(V1), wait=True)
@@ -358,23 +343,3 @@ def test_a_copy_names_the_version_that_it_was_made_from(world: SimulatedWorld) -
     assert copied.copied_from == f"{QUARANTINE}/{world.image}@{V1}"
     (listed,) = world.galleries.list_versions(LIVE, world.image)
     assert listed.copied_from == copied.copied_from
-
-
-def test_a_version_keeps_the_time_of_its_publication_until_it_is_made_anew(world: SimulatedWorld) -> None:
-    """Azure's own recordings show it so (Azure/azure-cli, test_image_version_end_of_life_date.yaml)."""
-    world.publish(V1)
-    first = world.get(V1).published_at
-    assert first is not None
-    world.include(V1)
-    world.settle(V1)
-    world.galleries.set_regions(LIVE, world.image, V1, [])
-    world.settle(V1)
-    (listed,) = world.galleries.list_versions(LIVE, world.image)
-    assert (world.get(V1).published_at, listed.published_at) == (first, first)
-    world.galleries.begin_delete(LIVE, world.image, V1)
-    assert world.settle(V1) is None
-    world.copy(V1)
-    world.settle(V1)
-    second = world.get(V1).published_at
-    assert second is not None
-    assert second > first

@@ -151,7 +151,9 @@ def test_a_lost_fleet_is_current_again_from_real_stores(
     made.register(child, base)  # the first version of the child is used again
     made.settle()
     before = losses.heads(made)
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     _bring(made, azure, galleries, blobs)
     scenes.lose(made)
     scenes.rewired(made, tables=tables, blobs=blobs, galleries=galleries)

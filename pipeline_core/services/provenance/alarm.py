@@ -56,12 +56,16 @@ class Unproven:
 
         Gives the versions that the setting wants out of `latest`, for the caller to decide; empty for alarms alone.
 
-        A version without any provenance is found in the list itself. Of the others, it reads the version that
-        `latest` gives, then those below it until one is proven. It costs one read for each image if all is
-        well.
+        A version without any provenance, or made from another source than its own, is found in the list itself. Of the
+        others, it reads the version that `latest` gives, then those below it until one is proven. It costs two reads
+        for each image if all is well.
         """
         here = [each for each in listed if each.state is not VersionState.DELETING]
-        bare = [each for each in here if not proofs.provenance_of(each.tags)]
+        bare = [
+            each
+            for each in here
+            if not proofs.provenance_of(each.tags) or not self.provenance.is_from_quarantine(each)
+        ]
         unproven = {each.version for each in bare}
         for each in bare:
             self.check(each, current)

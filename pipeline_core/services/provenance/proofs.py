@@ -15,6 +15,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, Signer
 from pipeline_core.services.provenance.places import VersionPlaces
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.wire.provenance import Envelope
 
 
@@ -43,6 +44,7 @@ class Proofs:
 
     places: VersionPlaces
     provenance: Provenance
+    publications: Publications
     signer: Signer
 
     def show(self, image: ImageName, version: GalleryVersion) -> VersionProof:
@@ -73,7 +75,7 @@ class Proofs:
         return self.signer.trusted_keys()
 
     def _publication(self, statement: Digest, live: GalleryImageVersion) -> bytes | None:
-        return self.provenance.publications.find_envelope(statement, live.published_at)
+        return self.publications.find_envelope(statement, live.published_at)
 
 
 def _stored(named: str, find: Callable[[Digest], bytes | None]) -> Envelope | None:

@@ -167,9 +167,16 @@ class Provenance:
 
         A statement that names its source is more exact. This holds for those of older releases too.
         """
-        copies = [f"{gallery}/{live.image}@{live.version}" for gallery in self.deployment.quarantines]
-        if live.copied_from and live.copied_from.lower() not in map(str.lower, copies):
-            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {' or '.join(copies)}")
+        if not self.is_from_quarantine(live):
+            copies = " or ".join(self._sources(live))
+            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {copies}")
+
+    def is_from_quarantine(self, live: GalleryImageVersion) -> bool:
+        """False where the gallery shows another source than the quarantined version of the same number."""
+        return not live.copied_from or live.copied_from.lower() in map(str.lower, self._sources(live))
+
+    def _sources(self, live: GalleryImageVersion) -> list[str]:
+        return [f"{gallery}/{live.image}@{live.version}" for gallery in self.deployment.quarantines]
 
     def _publication(self, proof: Proof, shown: VersionInGallery, about: str) -> PublicationRecord:
         try:

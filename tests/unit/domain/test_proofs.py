@@ -103,7 +103,7 @@ def test_a_statement_is_about_what_was_asked_for_by_every_name_in_it(
 
 
 def test_a_statement_about_another_version_is_refused_by_its_name() -> None:
-    """Whoever answers for the factory may replay the true statement of another image, and show its subject."""
+    """A server in the place of the factory may replay the true statement of another image, with its subject."""
     asked = replace(TAGGED_VERSION, image="payments-api", version="1.1.1")
     assert proofs.doubts(proofs.compare(PROOF, asked)) == (
         'the statement is about "app@9.1.1", not about payments-api@1.1.1'

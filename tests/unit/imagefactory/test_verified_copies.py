@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.wire import es256
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import TOKEN
 from tests.unit.imagefactory.signed_versions import (
     AZURE,
     FACTS,
+    KEY,
     NAME,
     SOURCE,
     STRANGER,
@@ -113,3 +115,17 @@ def test_a_statement_that_names_its_source_needs_its_record(
     signed.publish()
     forge(signed)
     assert refused(report(run, NAME, "--key", signed.pem)) == ["publication"]
+
+
+def test_after_a_rotation_a_version_is_verified_with_the_key_that_signed_it(signed: Signed, run: Run) -> None:
+    """The factory gives out both keys. A consumer who pins one of them believes that one alone."""
+    new = es256.public_of(STRANGER)
+    signed.publish()
+    signed.factory.shown["/api/provenance/keys"] = {"keys": [new.to_jwk(), es256.public_of(KEY).to_jwk()]}
+    assert report(run, NAME)["key"] == es256.public_of(KEY).id
+    signed.factory.shown["/api/provenance/keys"] = {"keys": [new.to_jwk()]}  # the old version was disabled
+    assert refused(report(run, NAME)) == ["signature"]
+    pinned = signed.pem.with_name("new.pem")
+    pinned.write_bytes(es256.public_pem(new))
+    assert refused(report(run, NAME, "--key", pinned)) == ["signature"]
+    assert report(run, NAME, "--key", signed.pem)["verified"]

@@ -121,6 +121,23 @@ def test_a_version_that_was_made_anew_from_the_disk_of_another_image_raises_the_
     assert f"it was made from {LIVE}/rhel9-java@{java.version}, not from {QUARANTINE}/rhel9-base@" in detail
 
 
+def test_a_version_that_latest_does_not_give_is_found_by_its_source_in_the_list() -> None:
+    """Its event was lost. Consumers that name the number get the disk of another image."""
+    made = scenes.settled(TWO)
+    was, java = _live(made), _live(made, JAVA)
+    scenes.released(made)
+    made.drain()
+    assert _live(made).version > was.version
+    made.ports.galleries.add_version(
+        replace(was, published_at=made.ports.clock.now(), copied_from=f"{LIVE}/{JAVA}@{java.version}")
+    )
+    made.factory.galleries.observe()
+    (detail,) = _alarms(made)
+    assert detail.startswith(
+        f"rhel9-base@{was.version} in {LIVE} is not proven: it was made from {LIVE}/rhel9-java@"
+    )
+
+
 def test_a_version_out_of_latest_that_was_made_anew_raises_the_alarm_too() -> None:
     made = scenes.settled(ONE)
     _observe(made, _made_anew(made, excluded_from_latest=True))
