@@ -13,7 +13,9 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import GalleryImageVersion
 from pipeline_core.services.provenance.statements import version_id
+from pipeline_core.settings import Limits
 from pipeline_core.wire.provenance import Envelope
+from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -141,6 +143,25 @@ def test_a_version_that_latest_does_not_give_is_found_by_its_source_in_the_list(
 def test_a_version_out_of_latest_that_was_made_anew_raises_the_alarm_too() -> None:
     made = scenes.settled(ONE)
     _observe(made, _made_anew(made, excluded_from_latest=True))
+    assert len(_alarms(made)) == 1
+
+
+def test_a_current_version_that_was_made_anew_leaves_latest_and_is_built_again_where_the_setting_says_so() -> (
+    None
+):
+    """Rule 12: made from another source than its statement says."""
+    made = scenes.settled(TWO)
+    limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=scenes.WAIT)
+    made.rewire(
+        foundation_of(made.ports, replace(scenes.deployment_of(made), excludes_unproven=True), limits)
+    )
+    anew = _made_anew(made, copied_from=f"{LIVE}/{JAVA}@{_live(made, JAVA).version}")
+    _observe(made, anew)
+    assert made.ports.galleries.latest(LIVE, BASE) is None
+    made.drain()
+    again = _live(made)
+    assert again.version > anew.version
+    assert made.ports.galleries.latest(LIVE, BASE) == again.version
     assert len(_alarms(made)) == 1
 
 
