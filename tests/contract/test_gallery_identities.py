@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from azure.identity import ManagedIdentityCredential
 
+from imagefactory.gallery import VersionId, read_version
 from local.arm.identity import rights
 from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.proofs import VersionFacts
 from tests.contract import gallery_world, machines
 from tests.contract.conftest import Azure
 from tests.contract.gallery_world import LIVE, QUARANTINE, TRAITS, V1, SimulatedWorld
@@ -94,3 +97,35 @@ def test_a_version_keeps_the_time_of_its_publication_until_it_is_made_anew(world
     second = world.get(V1).published_at
     assert second is not None
     assert second > first
+
+
+def test_a_consumer_reads_from_azure_what_the_factory_reads(azure: Azure, image: ImageName) -> None:
+    """`imagefactory verify --gallery-version-id` compares these facts with the signed record."""
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
+    for gallery in (QUARANTINE, LIVE):
+        galleries.ensure_image(gallery, image, TRAITS)
+    machines.capture(azure, str(image), str(V1), wait=True)
+    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
+    world.copy(V1)
+    live = world.settle(V1)
+    assert live is not None
+    place = azure.configuration.place(LIVE)
+    start = (
+        f"/subscriptions/{place.subscription_id}/resourceGroups/{place.resource_group}"
+        f"/providers/Microsoft.Compute/galleries"
+    )
+    read = read_version(
+        VersionId.parse(f"{start}/{LIVE}/images/{image}/versions/{V1}"),
+        ManagedIdentityCredential(client_id=READER).get_token("https://management.azure.com/.default").token,
+        arm=azure.configuration.arm_endpoint,
+        ca_file=azure.configuration.ca_file,
+    )
+    assert (read.image, read.version, read.tags) == (str(image), str(V1), live.tags)
+    assert read.facts == VersionFacts(
+        source=f"{start}/{QUARANTINE}/images/{image}/versions/{V1}",
+        published_at=live.published_at,
+        disk_gb=live.disk_gb,
+    )
+    assert read.facts.published_at is not None
