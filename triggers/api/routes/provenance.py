@@ -5,10 +5,9 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.versions import GalleryVersion
+from triggers.api.forms.names import ImageInPath, VersionInPath
+from triggers.api.forms.shown import ImageShown, VersionShown
 from triggers.api.models import Answer
-from triggers.api.parameters import parse
 from triggers.provider import Provider
 
 
@@ -34,8 +33,8 @@ class VersionProvenance(Answer):
     version was made from, `published_at` when, `disk_gb` how large its disk is; empty or null where it is not shown.
     """
 
-    image: str
-    version: str
+    image: ImageShown
+    version: VersionShown
     subject: str
     state: str
     excluded_from_latest: bool
@@ -63,9 +62,8 @@ def router(factory: Provider) -> APIRouter:
         return PublicKeys(keys=tuple(key.to_jwk() for key in factory().proofs.public_keys()))
 
     @routes.get("/api/images/{name}/versions/{version}/provenance")
-    def show_provenance(name: str, version: str) -> VersionProvenance:
+    def show_provenance(name: ImageInPath, version: VersionInPath) -> VersionProvenance:
         """The tags of a live version and the signed statement about it; the factory verifies nothing here."""
-        image, number = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
-        return VersionProvenance.model_validate(factory().proofs.show(image, number))
+        return VersionProvenance.model_validate(factory().proofs.show(name, version))
 
     return routes
