@@ -244,6 +244,17 @@ variable "build_record_days" {
   default     = 180
 }
 
+variable "provenance_days" {
+  description = "Number of days for which a signed statement cannot be changed or deleted. Longer than any version is used."
+  type        = number
+  default     = 3650
+
+  validation {
+    condition     = var.provenance_days >= 1 && var.provenance_days <= 146000
+    error_message = "provenance_days must be from 1 to 146000."
+  }
+}
+
 variable "tags" {
   description = "Tags of everything made here, and of everything that a build makes. At most 29, without braces: see docs/operations.md."
   type        = map(string)

@@ -31,6 +31,7 @@ CONFIGURATION = Configuration(
     location=Region("westeurope"),
     client_id="00000000-0000-0000-0000-000000000003",
     publisher_client_id="00000000-0000-0000-0000-000000000005",
+    cleaner_client_id="00000000-0000-0000-0000-000000000006",
     blob_endpoint="https://examplestorage.blob.core.windows.net",
     queue_endpoint="https://examplestorage.queue.core.windows.net",
     table_endpoint="https://examplestorage.table.core.windows.net",

@@ -8,6 +8,7 @@ from tests.unit.infra.test_terraform import grants, roles
 GIVEN = {
     "function": rights.FUNCTION_ACTIONS,
     "publisher": rights.PUBLISHER_ACTIONS,
+    "cleaner": rights.CLEANER_ACTIONS,
     "builder": rights.BUILDER_ACTIONS,
 }
 

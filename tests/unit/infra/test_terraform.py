@@ -158,6 +158,18 @@ def test_no_service_has_keys_or_a_public_way_in(kind: str) -> None:
         assert {key: resource.get(key) for key in PRIVATE[kind]} == PRIVATE[kind]
 
 
+def test_what_was_signed_can_be_neither_changed_nor_deleted() -> None:
+    policy = terraform.resources("azapi_resource")["provenance_immutability"]
+    assert "containers/immutabilityPolicies@" in policy["type"]
+    assert policy["parent_id"].replace("\\", "") == '${azapi_resource.container["provenance"].id}'
+    properties = policy["body"]["properties"]
+    assert properties.pop("immutabilityPeriodSinceCreationInDays") == "${var.provenance_days}"
+    assert set(properties.values()) == {False}  # no append either
+    (rule,) = terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]
+    (filters,) = rule["filters"]
+    assert not [prefix for prefix in filters["prefix_match"] if "provenance/".startswith(prefix)]
+
+
 def test_the_only_public_address_is_the_way_out() -> None:
     assert set(terraform.resources("azurerm_public_ip")) == {"nat"}
     (association,) = terraform.resources("azurerm_nat_gateway_public_ip_association").values()
@@ -300,6 +312,20 @@ def test_the_publisher_touches_nothing_but_galleries() -> None:
     actions = {action for to, role, _ in grants() if to == "publisher" for action in roles()[role]}
     assert actions
     assert all(action.startswith("Microsoft.Compute/galleries/") for action in actions)
+
+
+def test_nobody_who_writes_versions_may_delete_one_and_the_other_way_round() -> None:
+    """To put another disk behind a number, its version must be deleted and written again: that takes two identities."""
+    may: dict[str, set[str]] = {}
+    for to, role, _ in grants():
+        found = (each.rpartition("/") for each in roles()[role] if "/images/versions/" in each)
+        may.setdefault(to, set()).update(verb for _, _, verb in found)
+    assert may == {
+        "function": {"read"},
+        "publisher": {"read", "write"},
+        "cleaner": {"read", "delete"},
+        "builder": {"read", "write"},
+    }
 
 
 def test_no_role_has_a_wildcard_or_can_give_itself_more() -> None:
