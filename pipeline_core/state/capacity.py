@@ -93,9 +93,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holders:
-    """The builds that have a slot; whether platform breakers have rows, and whether SecOps have paused the factory."""
+    """The builds that have a slot, and whether these are all slots; whether breakers have rows, and SecOps pause."""
 
     builds: tuple[BuildId, ...]
+    are_all: bool
     has_breakers: bool
     is_halted: bool
 
@@ -186,9 +187,10 @@ class CapacityStore:
     def look(self) -> Holders:
         """The holders with all that a sweep asks about. One read, of the slots' rows too."""
         rows = {row.key: row for row in self._scan("build:", "stop;")}
-        builds = (key.removeprefix("build:") for key in rows if key.startswith("build:"))
+        builds = tuple(BuildId(key.removeprefix("build:")) for key in rows if key.startswith("build:"))
         return Holders(
-            builds=tuple(map(BuildId, builds)),
+            builds=builds,
+            are_all=len(builds) >= self._slots,
             has_breakers=any(key.startswith(BREAKER) for key in rows),
             is_halted=self._spent(rows.get(spending.KEY)).is_halted,
         )
