@@ -334,20 +334,65 @@ def test_no_role_has_a_wildcard_or_can_give_itself_more() -> None:
     assert [action for action in every if "*" in action or "Authorization" in action] == []
 
 
-def test_the_builder_has_no_built_in_role_beyond_its_own_records() -> None:
-    built_in = {
-        assignment["role_definition_name"]: assignment["scope"]
-        for assignment in terraform.resources("azurerm_role_assignment").values()
-        if assignment["principal_id"] == "${local.principals.builder}"
+def built_in_roles(*, keeps: bool) -> set[tuple[str, str]]:
+    """The builder's built-in roles and their scopes, with and without what an upgrade keeps for a while."""
+    found = set()
+    for assignment in terraform.resources("azurerm_role_assignment").values():
+        if assignment["principal_id"] != "${local.principals.builder}" or "role_definition_id" in assignment:
+            continue
+        scope, each = str(assignment["scope"]).replace("\\", ""), str(assignment.get("for_each", ""))
+        kept = re.fullmatch(r"\$\{var\.keeps_builder_roles \? toset\((\[.*\])\) : toset\(\[\]\)\}", each)
+        if not each:
+            found.add((assignment["role_definition_name"], scope))
+        elif keeps and kept:
+            names = json.loads(kept[1].replace("\\", ""))
+            found |= {(assignment["role_definition_name"], scope.replace("each.value", f'"{name}"')) for name in names}
+        else:
+            assert kept, f"{each} gives the builder a role in another way"
+    return found
+
+
+def test_the_builder_has_no_role_on_blobs() -> None:
+    assert built_in_roles(keeps=False) == {
+        ("Storage Queue Data Message Sender", '${azapi_resource.queue["build-events"].id}'),
+        ("AcrPull", "${azurerm_container_registry.factory.id}"),
     }
-    assert set(built_in) == {
-        "Storage Blob Data Reader",
-        "Storage Blob Data Contributor",
-        "Storage Queue Data Message Sender",
-        "AcrPull",
+    (variable,) = [
+        each["keeps_builder_roles"]
+        for content in terraform.files().values()
+        for each in content.get("variable", [])
+        if "keeps_builder_roles" in each
+    ]
+    assert variable["default"] is False
+
+
+def test_an_upgrade_keeps_the_roles_that_older_containers_use_and_no_other() -> None:
+    more = built_in_roles(keeps=True) - built_in_roles(keeps=False)
+    assert more == {
+        ("Storage Blob Data Reader", '${azapi_resource.container["bundles"].id}'),
+        ("Storage Blob Data Reader", '${azapi_resource.container["jobs"].id}'),
+        ("Storage Blob Data Contributor", '${azapi_resource.container["builds"].id}'),
     }
-    assert "azurerm_storage_account.factory.id" not in " ".join(built_in.values())
-    assert 'container["builds"]' in built_in["Storage Blob Data Contributor"].replace("\\", "")
+
+
+def test_the_builder_deletes_and_replaces_no_version() -> None:
+    actions = {action for to, role, _ in grants() if to == "builder" for action in roles()[role]}
+    assert "Microsoft.Compute/galleries/images/versions/write" in actions  # Packer makes its version
+    assert "Microsoft.Compute/galleries/images/versions/delete" not in actions
+
+
+def test_the_function_may_sign_tokens_and_has_the_rights_that_they_give() -> None:
+    """`generateUserDelegationKey` counts on the account, and a token never gives more than its signer has."""
+    assignment = terraform.resources("azurerm_role_assignment")["function_storage"]
+    assert "Storage Blob Data Owner" in str(assignment["for_each"])
+    assert assignment["scope"] == "${azurerm_storage_account.factory.id}"
+
+
+def test_folders_cannot_be_scopes_because_blobs_have_versions() -> None:
+    account = terraform.resources("azurerm_storage_account")["factory"]
+    assert "is_hns_enabled" not in account
+    (properties,) = account["blob_properties"]
+    assert properties["versioning_enabled"] is True
 
 
 def test_events_are_those_of_gallery_versions() -> None:
