@@ -2,6 +2,7 @@
 
 import os
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -56,6 +57,11 @@ def team_of(text: str) -> str:
         return str(TeamName(text))
     except InvalidValue as error:
         raise Misused(f"TEAM {text[:100]!r} is not a name of a team: {error}") from error
+
+
+def quoted(text: str) -> str:
+    """A value of a query."""
+    return quote(text, safe="")
 
 
 def build_of(text: str) -> str:

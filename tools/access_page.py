@@ -18,6 +18,7 @@ _WORDS = {
     access_table.READERS: "every role",
     access_table.TEAMS: "SecOps, every team",
     access_table.OWNERS: "SecOps, its team",
+    access_table.OWNER_ALONE: "its team",
     access_table.SECOPS: "SecOps",
     access_table.OWNERS | {CallerStanding.READER}: "SecOps, its team, readers",
     access_table.SECOPS | {CallerStanding.READER}: "SecOps, readers",

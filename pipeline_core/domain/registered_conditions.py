@@ -1,8 +1,10 @@
-"""The conditions that come from what an image is registered with: its source, its place, its tools, its channel."""
+"""The conditions that come from what an image is registered with: source, place, approval, tools, channel."""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 
-from pipeline_core.domain import releases
+from pipeline_core.domain import approvals, releases
+from pipeline_core.domain.approvals import Approval, ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import LIVE
@@ -78,6 +80,44 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     return tuple(found)
+
+
+def of_approval(
+    head: ImageHead, parent: ImageHead, state: ApprovalState, approval: Approval | None, today: date
+) -> tuple[Condition, ...]:
+    """What the image's team must do about its right to build on the parent. It is rebuilt as before in any case."""
+    team, owner = head.registration.team, parent.registration.team
+    if state.is_good:
+        if approval is None or not approvals.is_ending(approval, owner, today):
+            return ()
+        return (
+            Condition(
+                type=ConditionType.APPROVAL_ENDS,
+                since=None,
+                reason="ApprovalEndsSoon",
+                message=f"the approval of team {team} to build on {parent.name} ends on {approval.until}: "
+                + approvals.who_helps(state, parent.name, team, owner),
+            ),
+        )
+    return (
+        Condition(
+            type=ConditionType.APPROVAL_ENDS,
+            since=_ended_at(state, approval),
+            reason=f"Approval{state.value.title().replace('-', '')}",
+            message=f"{approvals.why_not(state, approval)}: it is rebuilt as before; its team moves it to another"
+            f" parent (`imagefactory bases --team {team}`), or"
+            f" {approvals.who_helps(state, parent.name, team, owner)}",
+        ),
+    )
+
+
+def _ended_at(state: ApprovalState, approval: Approval | None) -> datetime | None:
+    if approval is None:
+        return None
+    if state is ApprovalState.ENDED and approval.until is not None:
+        return datetime.combine(approval.until + timedelta(days=1), time(), tzinfo=UTC)
+    made = approval.withheld if state is ApprovalState.WITHHELD else approval.withdrawn
+    return None if made is None else made.at
 
 
 def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:

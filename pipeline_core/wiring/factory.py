@@ -32,6 +32,7 @@ from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.retries import Retries
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
+from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
@@ -46,6 +47,7 @@ from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
+from pipeline_core.services.views.bases import Bases
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
@@ -90,6 +92,8 @@ class Factory:
     sources: Sources
     recovery: Recovery
     policy: Policies
+    approvals: Approvals
+    bases: Bases
     requests: Requests
     canceller: Canceller
     queries: Queries
@@ -160,6 +164,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,
+        approvals=parts.policy.approvals,
+        bases=parts.views.bases,
         requests=images.requests,
         canceller=builds.canceller,
         queries=parts.views.queries,

@@ -26,6 +26,7 @@ from triggers.api.routes import (
     state,
     versions,
 )
+from triggers.api.routes.grants import approvals
 from triggers.provider import Provider
 
 MODULES = (
@@ -44,6 +45,7 @@ MODULES = (
     sources,
     state,
     versions,
+    approvals,
     pages,
 )  # in this order: the first route that matches answers
 _TITLE = "Image Factory"

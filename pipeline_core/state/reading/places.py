@@ -18,6 +18,7 @@ from pipeline_core.state import (
     unlogged,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
+from pipeline_core.state.grants import approvals
 from pipeline_core.state.notifications import feeds, notices
 from pipeline_core.state.outages import breakers
 from pipeline_core.state.reading import unreadable
@@ -46,6 +47,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/sources/": sources.SOURCES,
     "index/platform/current": sources.PLATFORMS,
     "index/policy/": policy.VERSIONS,
+    "index/approvals/": approvals.APPROVALS,
     "index/poison/": poison.RECORDS,
     "index/observed/round": observations.ROUNDS,
     "index/observed/suspects": observations.SUSPECTS,

@@ -18,6 +18,7 @@ from pipeline_core.state import images, poison, policy, sources
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.grants.approvals import ApprovalStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
@@ -25,7 +26,7 @@ from pipeline_core.state.unlogged import POLICY, UnloggedStore
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld
-from tests.unit.compat import forms, samples, sent
+from tests.unit.compat import forms, grant_samples, samples, sent
 from tests.unit.domain.factories import BASE, NOW, SOURCE
 from tests.unit.services import policy_documents, scenes
 from tests.unit.wire import documents
@@ -149,6 +150,9 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     policies = policy.PolicyStore(tables)
     for version in samples.policies():
         policies.put(version, etag=None)
+    approvals = ApprovalStore(tables)
+    for approval in grant_samples.approvals():
+        approvals.save(approval, etag=None)
     kept = poison.PoisonStore(tables)
     for record in samples.poison():
         kept.add(record)

@@ -39,7 +39,14 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, Digest, GalleryName, RebuildToken, Region, build_id
+from pipeline_core.domain.names import (
+    CampaignId,
+    Digest,
+    GalleryName,
+    RebuildToken,
+    Region,
+    build_id,
+)
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -51,6 +58,7 @@ from pipeline_core.state.galleries.unproven import UnprovenVersion
 from pipeline_core.state.lineage import DecidedMove
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from tests.unit.compat import grant_samples
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
 
@@ -379,3 +387,4 @@ def everything() -> Iterator[Any]:
         yield from make_all()
     for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()
+    yield from grant_samples.approvals()

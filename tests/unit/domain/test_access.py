@@ -83,7 +83,7 @@ def test_bases_are_secops_for_every_change() -> None:
         for operation, rule in access_table.TABLE.items()
         if rule.who.get(SubjectKind.BASE) and CallerStanding.READER not in rule.of(SubjectKind.BASE)
     ]
-    assert len(changes) == 12
+    assert len(changes) == 14
     for operation in changes:
         assert access.allows(operation, SECOPS, BASE)
         for caller in (OWNER_OF_BASE, MEMBER, READER, Person()):
@@ -154,6 +154,15 @@ def test_a_refusal_names_who_has_the_right(
     with pytest.raises(PermanentError) as refused:
         access.demand(operation, caller, subject)
     assert (refused.value.error_class, str(refused.value)) == (ErrorClass.PERMISSION, text)
+
+
+def test_what_an_owner_alone_decides_is_refused_to_secops_too() -> None:
+    access.demand(ApiOperation.OFFER_PARENT, MEMBER, IMAGE)
+    with pytest.raises(PermanentError) as refused:
+        access.demand(ApiOperation.OFFER_PARENT, SECOPS, IMAGE)
+    assert str(refused.value) == "api belongs to team payments: only its members may offer it to a team again"
+    with pytest.raises(PermanentError, match="^only members of a team may offer it to a team again$"):
+        access.demand_ever(ApiOperation.OFFER_PARENT, READER)
 
 
 @pytest.mark.parametrize(

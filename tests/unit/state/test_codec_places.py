@@ -21,6 +21,7 @@ from pipeline_core.ports import Row
 from pipeline_core.state import fleet
 from pipeline_core.state.galleries.observations import GalleryRound, ObservationStore
 from pipeline_core.state.galleries.versions import put_version
+from pipeline_core.state.grants.approvals import ApprovalStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.notifications.feeds import FeedStore
@@ -100,7 +101,13 @@ def _version(tables: MemoryTables) -> None:
     ImageStore(tables).commit([put_version(record, etag=None)])
 
 
+def _approval(tables: MemoryTables) -> None:
+    for approval in samples.approvals():
+        ApprovalStore(tables).save(approval, etag=None)
+
+
 WRITERS = (
+    _approval,
     _feed,
     _fleet_receiver,
     _breaker,
