@@ -25,6 +25,7 @@ from imagefactory.commands import (
     sources,
     state,
     versions,
+    waivers,
 )
 from imagefactory.connection import Json
 from imagefactory.failures import CommandFailure, Exit, Misused, place_of
@@ -94,6 +95,7 @@ app.add_typer(retention.commands, name="retention")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
+app.add_typer(waivers.commands, name="waivers")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
 for _command in (

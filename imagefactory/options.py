@@ -1,6 +1,7 @@
 """Options that most commands share, and the client that they describe. Decides nothing else."""
 
 import os
+from datetime import date
 from typing import Annotated
 from urllib.parse import quote
 
@@ -62,6 +63,14 @@ def team_of(text: str) -> str:
 def quoted(text: str) -> str:
     """A value of a query."""
     return quote(text, safe="")
+
+
+def day_of(text: str) -> str:
+    """A day as YYYY-MM-DD; raises Misused where it is none."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise Misused(f"--until {text[:40]!r} is not a day: give one like 2027-01-31") from error
 
 
 def build_of(text: str) -> str:

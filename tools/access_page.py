@@ -55,7 +55,8 @@ def _nothing() -> Factory:
 
 
 def _line(operation: ApiOperation, rule: Rule, address: str) -> str:
-    cells = [_WORDS[rule.of(kind)] if kind in rule.who else "" for kind in SubjectKind]
+    others = ", or those whom the policy names" if rule.by_policy else ""
+    cells = [f"{_WORDS[rule.of(kind)]}{others}" if kind in rule.who else "" for kind in SubjectKind]
     return f"| {operation.value.replace('_', ' ')} | {address} | {' | '.join(cells)} |\n"
 
 

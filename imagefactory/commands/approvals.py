@@ -1,6 +1,5 @@
 """`imagefactory approve`, `approvals` and `bases`: which team may build on which image of another team."""
 
-from datetime import date
 from typing import Annotated
 
 import typer
@@ -34,7 +33,7 @@ def approve(
 ) -> None:
     """Let a team build on an image of another team. SecOps only."""
     _demand(team, reason)
-    last = None if not until else day_of(until)
+    last = None if not until else options.day_of(until)
     made = options.client_of(url, ca_file).put_approval(options.image_of(parent), team, last, reason)
     if output is Format.JSON:
         screen.write_json(made)
@@ -127,14 +126,6 @@ def offer(
         screen.write_json(made)
         return
     screen.say(f"{made['parent']} is offered to team {made['team']}: {_state(made)}")
-
-
-def day_of(text: str) -> str:
-    """A day as YYYY-MM-DD; raises Misused where it is none."""
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as error:
-        raise Misused(f"--until {text[:40]!r} is not a day: give one like 2027-01-31") from error
 
 
 def _demand(team: str, reason: str) -> None:

@@ -4,7 +4,7 @@ What the table does not allow is refused. `docs/access.md` is generated from it,
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, unique
 
 
@@ -65,6 +65,7 @@ class ApiOperation(Enum):
     SHOW_POLICY_VERSION = "show_policy_version"
     LIST_APPROVALS = "list_approvals"
     LIST_BASES = "list_bases"
+    LIST_WAIVERS = "list_waivers"
     LIST_SOURCES = "list_sources"
     LIST_OUTAGES = "list_outages"
     SHOW_PAUSE = "show_pause"
@@ -95,6 +96,8 @@ class ApiOperation(Enum):
     TEST_RECEIVER = "test_receiver"
 
     APPROVE_PARENT = "approve_parent"
+    GRANT_WAIVER = "grant_waiver"
+    WITHDRAW_WAIVER = "withdraw_waiver"
     ADD_FLEET_RECEIVER = "add_fleet_receiver"
     REMOVE_FLEET_RECEIVER = "remove_fleet_receiver"
     PUT_PLATFORM = "put_platform"
@@ -111,10 +114,15 @@ class ApiOperation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Who may do one operation, by the kind of what it is about. `deed` completes "only SecOps may ..."."""
+    """Who may do one operation, by the kind of what it is about. `deed` completes "only SecOps may ...".
+
+    `by_policy`: the row holds while the policy in force names nobody for it. Where it names callers, by object id or
+    app role, these may and nobody else.
+    """
 
     deed: str
     who: Mapping[SubjectKind, frozenset[CallerStanding]] = field(default_factory=dict)
+    by_policy: bool = False
 
     def of(self, kind: SubjectKind) -> frozenset[CallerStanding]:
         """The standings that may do it; nobody where the operation is not about this kind."""
@@ -187,6 +195,7 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.SHOW_POLICY_VERSION: _factory("read a version of the policy", READERS),
     _O.LIST_APPROVALS: _factory("list approvals of parents", READERS),
     _O.LIST_BASES: _factory("list what a team may build on", READERS),
+    _O.LIST_WAIVERS: _factory("list waivers", READERS),
     _O.LIST_SOURCES: _factory("list the sources", READERS),
     _O.LIST_OUTAGES: _factory("list the outages", READERS),
     _O.SHOW_PAUSE: _factory("see whether the factory is paused", READERS),
@@ -215,6 +224,8 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.REPLAY_RECEIVER: _change_with_image("replay it"),
     _O.TEST_RECEIVER: _change_with_image("send it a trial"),
     _O.APPROVE_PARENT: _of_image("approve a team to build on it", SECOPS),
+    _O.GRANT_WAIVER: replace(_of_image("grant it a waiver", SECOPS), by_policy=True),
+    _O.WITHDRAW_WAIVER: replace(_of_image("withdraw its waiver", SECOPS), by_policy=True),
     _O.ADD_FLEET_RECEIVER: _factory("add receivers for the whole fleet", SECOPS),
     _O.REMOVE_FLEET_RECEIVER: _factory("remove receivers for the whole fleet", SECOPS),
     _O.PUT_PLATFORM: _factory("change the platform steps", SECOPS),

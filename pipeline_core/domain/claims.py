@@ -35,6 +35,7 @@ class Claim:
 
     `gates` is the digest of what the definition asked of a version when the build began; kept where a build failed
     that had made one. `limits` is that of what limited the run; kept where the build failed.
+    `grants` counts the waivers that the image had been granted when the build began.
     `floor` is SecOps' floor by which the gates judged; kept where a gate that uses it refused.
     `is_spare`: the version was never let into `latest`, because nobody wanted it when its build ended.
     """
@@ -51,6 +52,7 @@ class Claim:
     gates: str = ""
     floor: ComplianceFloor | None = None
     limits: str = ""
+    grants: int = 0
 
 
 @unique
@@ -70,12 +72,13 @@ def read_claim(
     gates: str = "",
     floor: ComplianceFloor | None = None,
     limits: str = "",
+    grants: int = 0,
 ) -> ClaimAnswer:
     """Decide by the claim and by what is asked of a version now. `claim` is None where the input was never claimed.
 
-    An input that failed may try again in three cases. The definition gives the run other limits. It asks something
-    else of a version, for example by a new waiver. Or SecOps' `floor` (None: not known, or not looked up) demands less
-    than the floor of that time.
+    An input that failed may try again in four cases. The definition gives the run other limits. It asks something
+    else of a version. SecOps granted a waiver since (`grants` counts those of the image). Or SecOps' `floor` (None:
+    not known, or not looked up) demands less than the floor of that time.
     """
     if claim is None:
         return ClaimAnswer.BUILD
@@ -92,6 +95,8 @@ def read_claim(
         case Outcome.FAILED if claim.limits and limits and claim.limits != limits:
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.gates and gates and claim.gates != gates:
+            return ClaimAnswer.BUILD
+        case Outcome.FAILED if claim.gates and grants != claim.grants:
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.floor is not None and floor is not None and floor.is_laxer(claim.floor):
             return ClaimAnswer.BUILD

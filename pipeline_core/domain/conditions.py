@@ -34,6 +34,9 @@ class ConditionType(Enum):
     APPROVAL_ENDS = (
         "ApprovalEnds"  # its team may not build on its parent any longer, or only for some days more
     )
+    WAIVER_ENDS = (
+        "WaiverEnds"  # a waiver that its definition asks for has ended, was withdrawn, or ends in some days
+    )
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered

@@ -16,6 +16,11 @@ class GrantDecision:
     at: datetime
     reason: str
 
+    @property
+    def who(self) -> str:
+        """The name, with the identity that proves it."""
+        return self.by.name if self.by.identity is None else f"{self.by.name} ({self.by.identity})"
+
 
 def has_ended(until: date | None, today: date) -> bool:
     """True behind the last day of a grant. Without a last day it never ends."""

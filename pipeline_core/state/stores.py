@@ -14,6 +14,7 @@ from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import WaiverStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -45,6 +46,7 @@ class Records:
     fleet: FleetStore
     policies: PolicyStore
     approvals: ApprovalStore
+    waivers: WaiverStore
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore

@@ -34,6 +34,7 @@ from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.archive import Archiver
@@ -93,6 +94,7 @@ class Factory:
     recovery: Recovery
     policy: Policies
     approvals: Approvals
+    waivers: WaiverGrants
     bases: Bases
     requests: Requests
     canceller: Canceller
@@ -165,6 +167,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         recovery=parts.recovery,
         policy=parts.policy.policies,
         approvals=parts.policy.approvals,
+        waivers=parts.policy.waivers,
         bases=parts.views.bases,
         requests=images.requests,
         canceller=builds.canceller,

@@ -26,6 +26,7 @@ from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import WaiverStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
@@ -124,6 +125,7 @@ def records_of(
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
         approvals=ApprovalStore(tables, reader),
+        waivers=WaiverStore(tables, reader),
         poison=PoisonStore(tables, reader),
         unlogged=UnloggedStore(tables, reader),
         unproven=UnprovenStore(tables, reader),

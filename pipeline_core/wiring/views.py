@@ -38,6 +38,7 @@ def views_of(
         floors=policy.rules,
         receivers=notify.receivers,
         approvals=policy.approvals,
+        waivers=policy.waivers,
         clock=effects.clock,
     )
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)

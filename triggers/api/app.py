@@ -26,7 +26,7 @@ from triggers.api.routes import (
     state,
     versions,
 )
-from triggers.api.routes.grants import approvals
+from triggers.api.routes.grants import approvals, waivers
 from triggers.provider import Provider
 
 MODULES = (
@@ -46,6 +46,7 @@ MODULES = (
     state,
     versions,
     approvals,
+    waivers,
     pages,
 )  # in this order: the first route that matches answers
 _TITLE = "Image Factory"

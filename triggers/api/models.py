@@ -40,7 +40,8 @@ def _visible(text: str) -> str:
     return text
 
 
-Reason = Annotated[str, Field(max_length=200), AfterValidator(_visible)]  # of a person, one line
+VISIBLE = AfterValidator(_visible)
+Reason = Annotated[str, Field(max_length=200), VISIBLE]  # of a person, one line
 Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
@@ -334,10 +335,14 @@ class PolicyVersion(Answer):
 
 
 class Policy(PolicyVersion):
-    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images."""
+    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images.
+
+    `notes` say what to change in a document that an older release accepted.
+    """
 
     document: dict[str, JsonValue]
     unregistered: tuple[Text, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class PolicyVersions(Answer):

@@ -61,6 +61,10 @@ class RegistrationRules:
         yield from _version_problems(definition, self.last_version(name, old))
         yield from self.floors.problems(definition, policy)
 
+    def notes(self, definition: ImageDefinition, policy: Policy) -> tuple[str, ...]:
+        """For the person who registers: what does not count yet, and whom to ask."""
+        return self.floors.notes(definition, policy)
+
     def look_at_azure(self, definition: ImageDefinition, old: ImageHead | None) -> SourceFindings:
         """What Azure says about the source and about the image definitions that exist."""
         return self.sources.look(definition, old)

@@ -14,6 +14,7 @@ from pipeline_core.services.notify.receivers import Receivers
 from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies, PolicyDocumentLost
+from pipeline_core.services.policies.waivers import WaiverGrants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class ImageConditions:
     floors: PolicyRules
     receivers: Receivers
     approvals: Approvals
+    waivers: WaiverGrants
     clock: Clock
 
     def of_receivers(self, head: ImageHead) -> tuple[Condition, ...]:
@@ -40,6 +42,15 @@ class ImageConditions:
         except UnreadableRow:
             return ()  # the condition `Unreadable` is about images; the row is recorded
         return registered_conditions.of_approval(head, parent, state, approval, self.clock.now().date())
+
+    def of_waivers(self, head: ImageHead, policy: Policy | Condition) -> tuple[Condition, ...]:
+        """Waivers of the image that ended or end soon. One read where it asks for any, else none."""
+        if isinstance(policy, Condition):
+            return ()  # nobody knows which waivers count: this condition says so
+        try:
+            return self.waivers.conditions(head, policy.waivers)
+        except PermanentError:
+            return ()  # its definition cannot be read: other conditions say so
 
     def policy(self) -> Policy | Condition:
         """The policy in force; the condition of all images where nothing can be held against it."""

@@ -98,6 +98,7 @@ class Queries:
                 *registered_conditions.of_source(head, snapshot.world),
                 *approved(),
                 *self.held.below(head, snapshot.world, policy()),
+                *self.held.of_waivers(head, policy()),
                 *self.held.of_receivers(head),
             ),
         )
@@ -110,10 +111,10 @@ class Queries:
         Sources are read for a page with roots, and phases for one with builds. An image that was last looked at by an
         older release costs a read of its parent.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. ApprovalEnds, Blocked,
-        HeldBack and BuiltFromTakenOut are not among them: they need rows that are read only for a single image. An
-        image whose row cannot be read is `unknown`; its team is not known either, so a list of one team does not
-        have it.
+        Conditions come with the same page: poison marks and the breaker are in the head. ApprovalEnds, WaiverEnds,
+        Blocked, HeldBack and BuiltFromTakenOut are not among them: they need rows that are read only for a single
+        image. An image whose row cannot be read is `unknown`; its team is not known either, so a list of one team does
+        not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         if not page.heads and not page.unreadable and not after:

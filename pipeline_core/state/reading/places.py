@@ -18,7 +18,7 @@ from pipeline_core.state import (
     unlogged,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
-from pipeline_core.state.grants import approvals
+from pipeline_core.state.grants import approvals, waivers
 from pipeline_core.state.notifications import feeds, notices
 from pipeline_core.state.outages import breakers
 from pipeline_core.state.reading import unreadable
@@ -37,6 +37,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "images/*/request:": images.REQUESTS,
     "images/*/unproven:": unproven.UNPROVEN,
     "images/*/version:": versions.VERSIONS,
+    "images/*/waiver:": waivers.WAIVERS,
     "images/*/move": lineage.DECIDED,
     "index/lineage/ledger": lineage.LEDGERS,
     "index/lineage/fault:": lineage.FAULTS,

@@ -19,6 +19,7 @@ from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import put_waiver
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
@@ -177,6 +178,7 @@ def _sample_writes() -> Iterator[TableWrite]:
     yield from (images.add_entry(entry) for entry in samples.entries())
     yield from (images.add_request(BASE, request) for request in samples.requests())
     yield from (DECIDED.write(str(BASE), "move", each, etag=None) for each in samples.decided())
+    yield from (put_waiver(each, etag=None) for each in grant_samples.waivers())
     yield from (images.put_former(former, etag=None) for former in samples.formers())
 
 

@@ -6,8 +6,10 @@ from datetime import date
 
 from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.approvals import Approval
+from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.grants import GrantDecision
 from pipeline_core.domain.names import TeamName
+from pipeline_core.domain.waivers import WaiverGrant
 from tests.unit.domain.factories import BASE, NOW, TEAM
 
 
@@ -24,3 +26,19 @@ def approvals() -> Sequence[Approval]:
         withheld=replace(made, reason="b"),
     )
     return (plain, full)
+
+
+def waivers() -> Sequence[WaiverGrant]:
+    """One of each kind; that of a finding has everything."""
+    made = approvals()[0].granted
+    assert made is not None
+    scan = WaiverGrant(
+        image=BASE,
+        team=TEAM,
+        kind=WaiverKind.SCAN,
+        rule="partition_for_tmp",
+        until=date(2027, 1, 31),
+        granted=made,
+    )
+    full = replace(scan, kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", withdrawn=made)
+    return (scan, full, replace(scan, kind=WaiverKind.INVARIANT, rule="Service: auditd: enabled"))

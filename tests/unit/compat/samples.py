@@ -155,6 +155,7 @@ def claims() -> Sequence[Claim]:
         ended_at=NOW,
         gates="d" * 64,
         limits="e" * 64,
+        grants=2,
         floor=FLOOR,
     )
     return (*plain, full)
@@ -177,6 +178,7 @@ def heads() -> Sequence[ImageHead]:
             waivers=(("sec@example.com", date(2027, 1, 31)),),
             regions=(Region("westeurope"),),
             os_disk_gb=64,
+            asked=3,
         ),
         gates="d" * 64,
     )
@@ -214,6 +216,7 @@ def heads() -> Sequence[ImageHead]:
         retention_hold=RetentionHold(versions=2, since=NOW),
         failed_wish=FailedWish(build=build.id, at=NOW, error_class="smoke", why="the port is closed"),
         taken_out=(_VERSION,),
+        grants=2,
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
     )
@@ -388,3 +391,4 @@ def everything() -> Iterator[Any]:
     for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()
     yield from grant_samples.approvals()
+    yield from grant_samples.waivers()

@@ -1,6 +1,6 @@
-"""Twins of the services of grants: one approval of payments-api for team ml, and one base."""
+"""Twins of the services of grants: one approval of payments-api for team ml, one base, and two waivers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pipeline_core.domain import access
@@ -8,11 +8,16 @@ from pipeline_core.domain.access import Subject
 from pipeline_core.domain.access_table import ApiOperation, SubjectKind
 from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.approvals import Approval, ApprovalState
+from pipeline_core.domain.definitions import Waiver, WaiverKind
+from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.grants import GrantDecision
 from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.policy import WaiverRules
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverGrant, WaiverState
 from pipeline_core.ports import Principal
 from pipeline_core.services.policies.approvals import ApprovalView, ApprovalViews
+from pipeline_core.services.policies.waivers import WaiverSubject, WaiverView, WaiverViews
 from pipeline_core.services.views.bases import BasePage, BaseView
 from tests.unit.triggers import views
 
@@ -94,3 +99,64 @@ class Bases:
             until=None,
         )
         return BasePage(bases=(base,), next=None)
+
+
+@dataclass(slots=True)
+class Waivers:
+    """One waiver of payments-api is granted, and one is asked for. Without grantors in the policy, SecOps decides."""
+
+    decided: list[tuple[object, ...]] = field(default_factory=list)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def grant(self, subject: WaiverSubject, principal: Principal, *, until: date, reason: str) -> WaiverView:
+        return self._decide("grant", subject, principal, until, reason)
+
+    def withdraw(self, subject: WaiverSubject, principal: Principal, *, reason: str) -> WaiverView:
+        return self._decide("withdraw", subject, principal, UNTIL, reason)
+
+    def page(
+        self,
+        *,
+        image: ImageName | None = None,
+        asked: bool = False,
+        ending: bool = False,
+        after: str = "",
+        limit: int = 200,
+    ) -> WaiverViews:
+        self.asked.append((image, asked, ending, after, limit))
+        subject = WaiverSubject(image=ImageName("payments-api"), kind=WaiverKind.SCAN, rule="r")
+        made = GrantDecision(by=Actor(name="Admin", identity="user:a@t"), at=views.NOW, reason="seen")
+        other = replace(subject, kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem")
+        return WaiverViews(
+            waivers=(_waiver(subject, made, UNTIL), _waiver(other, None, UNTIL)), next="payments-api"
+        )
+
+    def _decide(
+        self, deed: str, subject: WaiverSubject, principal: Principal, until: date, reason: str
+    ) -> WaiverView:
+        if not WaiverRules().may_grant(principal.subject, principal.roles):
+            raise PermanentError(
+                ErrorClass.PERMISSION, "only those whom the policy names decide about waivers"
+            )
+        access.demand_reason(reason, "the record")
+        self.decided.append((deed, subject, until, reason))
+        made = GrantDecision(by=principal.actor, at=views.NOW, reason=reason)
+        return _waiver(subject, made, until)
+
+
+def _waiver(subject: WaiverSubject, made: GrantDecision | None, until: date) -> WaiverView:
+    asked = Waiver(rule=subject.rule, reason="later", kind=subject.kind, path=subject.path)
+    grant = None
+    if made is not None:
+        grant = WaiverGrant(
+            image=subject.image,
+            team=PAYMENTS,
+            kind=subject.kind,
+            rule=subject.rule,
+            path=subject.path,
+            until=until,
+            granted=made,
+        )
+    state = WaiverState.ASKED if grant is None else WaiverState.GRANTED
+    judged = JudgedWaiver(image=subject.image, asked=asked, state=state, grant=grant)
+    return WaiverView(team=PAYMENTS, judged=judged, ends_soon=False)

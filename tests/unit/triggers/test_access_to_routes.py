@@ -54,6 +54,7 @@ READING: dict[str, Row] = {
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
     "approvals": ("GET", "/api/approvals", {}, 200),
+    "waivers": ("GET", "/api/waivers", {}, 200),
     "bases": ("GET", "/api/bases", {"params": {"team": "ml"}}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
     "pause's state": ("GET", "/api/pause", {}, 200),
@@ -125,6 +126,18 @@ GOVERNING: dict[str, Row] = {
         200,
     ),
     "approve": ("PUT", "/api/images/payments-api/approvals/ml", {"json": {"reason": "r"}}, 200),
+    "grant waiver": (
+        "PUT",
+        "/api/images/payments-api/waivers",
+        {"json": {"rule": "r", "until": "2027-01-31", "reason": "r"}},
+        200,
+    ),
+    "withdraw waiver": (
+        "POST",
+        "/api/images/payments-api/waivers/withdraw",
+        {"json": {"rule": "r", "reason": "r"}},
+        200,
+    ),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "pause": ("PUT", "/api/pause", {"json": {"reason": "an incident"}}, 200),
     "resume": ("POST", "/api/resume", {"json": {}}, 200),
@@ -253,4 +266,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.retries.retried
         or factory.pauses.asked
         or factory.approvals.decided
+        or factory.waivers.decided
     )

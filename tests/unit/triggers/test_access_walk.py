@@ -25,6 +25,7 @@ HOOK = "https://hooks.example.com/x"
 BUNDLE, CONTENT = fleet.bundle("content")
 STALE = {"If-Match": quoted("stale")}
 REASON = {"json": {"reason": "a test"}}
+WAIVER = {"rule": "nobody_asked", "reason": "a test"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,6 +167,7 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.SHOW_POLICY_VERSION: (_get("/api/policy/versions/1"), 404),
     _O.LIST_APPROVALS: (_get("/api/approvals"), 200),
     _O.LIST_BASES: (_get("/api/bases?team=ml"), 200),
+    _O.LIST_WAIVERS: (_get("/api/waivers"), 200),
     _O.LIST_SOURCES: (_get("/api/sources"), 200),
     _O.LIST_OUTAGES: (_get("/api/outages"), 200),
     _O.SHOW_PAUSE: (_get("/api/pause"), 200),
@@ -197,6 +199,11 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.REPLAY_RECEIVER: (_send("POST", "/api/receivers/{receiver}/replay", json={}), 200),
     _O.TEST_RECEIVER: (_send("POST", "/api/receivers/{receiver}/test"), 200),
     _O.APPROVE_PARENT: (_send("PUT", "/api/images/{image}/approvals/payments", **REASON), 422),
+    _O.GRANT_WAIVER: (
+        _send("PUT", "/api/images/{image}/waivers", json=WAIVER | {"until": "2027-01-31"}),
+        404,
+    ),
+    _O.WITHDRAW_WAIVER: (_send("POST", "/api/images/{image}/waivers/withdraw", json=WAIVER), 404),
     _O.ADD_FLEET_RECEIVER: (_send("POST", "/api/receivers", json={"webhook": HOOK, "bases": True}), 200),
     _O.REMOVE_FLEET_RECEIVER: (_send("DELETE", "/api/receivers/{receiver}"), 204),
     _O.PUT_PLATFORM: (_send("PUT", "/api/platform", json={"bundle": "ab" * 32, "catalog": {}}), 422),
@@ -242,7 +249,7 @@ def expected(cell: Cell) -> bool:
         return False
     if name == "store_bundle":
         return True
-    if name == "approve_parent":
+    if name in ("approve_parent", "grant_waiver", "withdraw_waiver"):
         return False
     return cell.standing is CallerStanding.OWNER and cell.kind is SubjectKind.TEAM_IMAGE
 

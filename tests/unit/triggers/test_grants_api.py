@@ -1,5 +1,8 @@
 """Routes of grants: every field on the wire, and what is decided by whom until when."""
 
+from pipeline_core.domain.definitions import WaiverKind
+from pipeline_core.domain.names import ImageName
+from pipeline_core.services.policies.waivers import WaiverSubject
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.grant_twins import UNTIL
 from tests.unit.triggers.twins import TwinFactory
@@ -73,3 +76,52 @@ def test_bases_are_listed_for_a_team(client: AsgiClient) -> None:
         ],
         "next": None,
     }
+
+
+WAIVERS = "/api/images/payments-api/waivers"
+
+
+def test_a_waiver_says_what_is_asked_and_who_granted_it(client: AsgiClient, factory: TwinFactory) -> None:
+    answer = client.get("/api/waivers?image=payments-api&asked=true&limit=7", headers=READER).json()
+    assert answer["next"] == "payments-api"
+    granted, asked = answer["waivers"]
+    assert granted.pop("granted")["identity"] == "user:a@t"
+    assert granted == {
+        "image": "payments-api",
+        "team": "payments",
+        "kind": "scan",
+        "rule": "r",
+        "path": "",
+        "state": "granted",
+        "ends_soon": False,
+        "asked_reason": "later",
+        "asked_until": None,
+        "until": "2027-01-31",
+        "withdrawn": None,
+    }
+    assert (asked["kind"], asked["path"], asked["state"]) == ("hygiene", "/opt/key.pem", "asked")
+    assert (asked["until"], asked["granted"], asked["withdrawn"]) == (None, None, None)
+    ((image, is_asked, ending, after, limit),) = factory.waivers.asked
+    assert (str(image), is_asked, ending, after, limit) == ("payments-api", True, False, "", 7)
+
+
+def test_a_waiver_is_granted_until_a_day_and_withdrawn(client: AsgiClient, factory: TwinFactory) -> None:
+    subject = {"kind": "hygiene", "rule": "private-key", "path": "/opt/key.pem", "reason": "a test key"}
+    answer = client.put(WAIVERS, json={**subject, "until": "2027-01-31"}, headers=ADMIN)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["until"] == "2027-01-31"
+    assert client.post(f"{WAIVERS}/withdraw", json=subject, headers=ADMIN).status_code == 200
+    (first, wanted, until, reason), (second, *_) = factory.waivers.decided
+    assert (first, until, reason, second) == ("grant", UNTIL, "a test key", "withdraw")
+    expected = WaiverSubject(
+        image=ImageName("payments-api"), kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem"
+    )
+    assert wanted == expected
+    for wrong in (
+        {"until": None},
+        {"kind": "all", "until": "2027-01-31"},
+        {"rule": "", "until": "2027-01-31"},
+    ):
+        assert client.put(WAIVERS, json={**subject, **wrong}, headers=ADMIN).status_code == 422
+    assert client.put(WAIVERS, json={**subject, "until": "2027-01-31"}, headers=OWNER).status_code == 403
+    assert len(factory.waivers.decided) == 2

@@ -353,6 +353,7 @@ class TwinFactory:
         self.names, self.version_lists = version_twins.ReservedNames(), version_twins.VersionQueries()
         self.retries, self.pauses = Retries(), Pauses()
         self.approvals, self.bases = grant_twins.Approvals(), grant_twins.Bases()
+        self.waivers = grant_twins.Waivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AliasPath, Field
 
-from triggers.api.models import Answer, Reason, Request, Text
+from pipeline_core.domain.definitions import WaiverKind
+from triggers.api.models import VISIBLE, Answer, Reason, Request, Text
 
 Day = Annotated[date, Field(strict=False)]  # JSON has no dates
 
@@ -71,4 +72,48 @@ class BaseImages(Answer):
     """A page of them by name; `next` is its cursor, null at the end."""
 
     bases: tuple[Base, ...]
+    next: str | None
+
+
+class WaiverChange(ReasonRequest):
+    """Which waiver: the rule of a `scan`, a `hygiene` finding by rule and `path`, or an `invariant` by name."""
+
+    kind: Annotated[WaiverKind, Field(strict=False)] = WaiverKind.SCAN
+    rule: Annotated[str, Field(min_length=1, max_length=200), VISIBLE]
+    path: Annotated[str, Field(max_length=240), VISIBLE] = ""
+
+
+class GrantWaiverRequest(WaiverChange):
+    """Grant it, until the end of the day `until`."""
+
+    until: Day
+
+
+class GrantedWaiver(Answer):
+    """A waiver that a definition asks for. `state` is granted, asked, ended, withdrawn or too-long (by the policy).
+
+    `asked_reason` is the team's, and `asked_until` the day that it named. `until`, `granted` and `withdrawn` are the
+    newest decision's, null where there is none.
+    """
+
+    image: Text = Field(validation_alias=AliasPath("judged", "image"))
+    team: Text
+    kind: Text = Field(validation_alias=AliasPath("judged", "asked", "kind"))
+    rule: str = Field(validation_alias=AliasPath("judged", "rule"))
+    path: str = Field(validation_alias=AliasPath("judged", "asked", "path"))
+    state: Text = Field(validation_alias=AliasPath("judged", "state"))
+    ends_soon: bool
+    asked_reason: str = Field(validation_alias=AliasPath("judged", "asked", "reason"))
+    asked_until: date | None = Field(validation_alias=AliasPath("judged", "asked", "expires"))
+    until: date | None = Field(default=None, validation_alias=AliasPath("judged", "grant", "until"))
+    granted: Decided | None = Field(default=None, validation_alias=AliasPath("judged", "grant", "granted"))
+    withdrawn: Decided | None = Field(
+        default=None, validation_alias=AliasPath("judged", "grant", "withdrawn")
+    )
+
+
+class GrantedWaivers(Answer):
+    """A page of them by image; `next` is its cursor, null at the end."""
+
+    waivers: tuple[GrantedWaiver, ...]
     next: str | None
