@@ -19,6 +19,7 @@ class Approval:
     `owner` is the team that the parent belonged to when it was approved: an approval does not pass to another owner.
     `until` is the last day of it, None without an end. `granted` is SecOps' decision, None where there is none yet.
     `withdrawn` is SecOps' decision that ended it, `withheld` the owner's that it does not offer the parent.
+    `revision` counts the changes.
     """
 
     parent: ImageName
@@ -28,6 +29,7 @@ class Approval:
     granted: GrantDecision | None = None
     withdrawn: GrantDecision | None = None
     withheld: GrantDecision | None = None
+    revision: int = 0
 
 
 @unique
@@ -40,6 +42,7 @@ class ApprovalState(Enum):
     ENDED = "ended"  # its last day has passed
     WITHDRAWN = "withdrawn"  # SecOps withdrew it
     WITHHELD = "withheld"  # the owner does not offer the parent to the team
+    UNREADABLE = "unreadable"  # this release cannot read the record, so nobody knows
     OWNER_CHANGED = "owner-changed"  # the parent belongs to another team than the one of that time
 
     @property
@@ -119,6 +122,8 @@ def why_not(state: ApprovalState, approval: Approval | None) -> str:
             return f"the approval ended on {approval.until}"
         case ApprovalState.OWNER_CHANGED if approval is not None:
             return f"the approval was for an image of team {approval.owner}"
+        case ApprovalState.UNREADABLE:
+            return "the record of the approval cannot be read"
         case _:
             return "SecOps has not approved this"
 
@@ -128,6 +133,8 @@ def who_helps(state: ApprovalState, parent: ImageName, team: TeamName, owner: Te
     ask = f"`imagefactory approve {parent} --for {team} --reason TEXT`"
     if state is ApprovalState.WITHHELD:
         return f"ask team {owner} to run `imagefactory approvals offer {parent} --for {team} --reason TEXT`"
+    if state is ApprovalState.UNREADABLE:
+        return "ask SecOps to look at `imagefactory state unreadable`"
     return f"ask SecOps to run {ask}"
 
 

@@ -130,4 +130,6 @@ def _hygiene(check: Check, waivers: Sequence[JudgedWaiver]) -> Verdict:
     parts += [f"waived: {', '.join(used)}"] if used else []
     evidence = "; ".join(parts)[:EVIDENCE_LIMIT]
     passed = not left and not check.unnamed
-    return Verdict(gate="hygiene", passed=passed, evidence=evidence, simulated=check.simulated)
+    return Verdict(
+        gate="hygiene", passed=passed, evidence=evidence, simulated=check.simulated, waived=tuple(used)
+    )

@@ -115,22 +115,24 @@ def of_approval(
 
 
 def of_waivers(judged: Sequence[JudgedWaiver], today: date) -> tuple[Condition, ...]:
-    """Waivers of the image that ended or end soon, in one condition. It is built as before; the gates do not count
-    those that ended.
+    """Waivers of the image that ended, end soon or cannot be read, in one condition. It is built as before; the gates
+    do not count those that ended or cannot be read.
     """
-    gone = [each for each in judged if not each.counts and each.grant is not None]
+    unread = [each for each in judged if each.state is WaiverState.UNREADABLE]
+    gone = [each for each in judged if not each.counts and each.grant is not None] + unread
     soon = [each for each in judged if waivers.is_ending(each, today)]
     if not gone and not soon:
         return ()
     parts = [f"{each.rule} is {each.told}, and does not count" for each in gone[:_NAMED]]
     parts += [f"the waiver of {each.rule} is {each.told}" for each in soon[:_NAMED]]
     more = max(0, len(gone) - _NAMED) + max(0, len(soon) - _NAMED)
+    reason = "WaiverEnded" if len(gone) > len(unread) else "WaiverUnreadable" if unread else "WaiverEndsSoon"
     ended = [moment for each in gone if (moment := _waiver_ended_at(each)) is not None]
     return (
         Condition(
             type=ConditionType.WAIVER_ENDS,
             since=min(ended, default=None),
-            reason="WaiverEnded" if gone else "WaiverEndsSoon",
+            reason=reason,
             message=f"{'; '.join(parts)}{f'; and {more} more' if more else ''}: its team repairs the rule and removes"
             f" the waiver, or asks SecOps to run {(gone or soon)[0].remedy}",
         ),

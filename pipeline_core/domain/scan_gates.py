@@ -123,7 +123,13 @@ def _waivers(scan: Scan, waived: _Waived) -> Verdict:
     parts = [f"waived: {', '.join(used)}"] if used else []
     parts += [f"not counted: {', '.join(void)}"] if void else []
     parts += [f"not needed, because the rule did not fail: {', '.join(idle)}"] if idle else []
-    return Verdict(gate="waivers", passed=True, evidence=_cut("; ".join(parts)), simulated=scan.simulated)
+    return Verdict(
+        gate="waivers",
+        passed=True,
+        evidence=_cut("; ".join(parts)),
+        simulated=scan.simulated,
+        waived=tuple(used),
+    )
 
 
 def _ratchet(scan: Scan, score: float, waived: _Waived, parent: ParentScore, tolerance: float) -> Verdict:

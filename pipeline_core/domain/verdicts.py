@@ -45,7 +45,8 @@ class Verdict:
     """What one gate decided, and on what evidence; `score` (0 to 100) only where the gate compares scores.
 
     The score is by `profile` and includes what valid waivers give back. `scanned` is the scanner's own score, with
-    which the children of the image are compared.
+    which the children of the image are compared. `waived` has one line for each waiver that counted: what was
+    waived, who granted it, when and until when. No limit cuts it, because it is signed.
     """
 
     gate: str
@@ -57,3 +58,4 @@ class Verdict:
     scanned: float | None = None
     benchmark: str = ""
     held: bool = False
+    waived: tuple[str, ...] = ()

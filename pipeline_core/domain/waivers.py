@@ -3,7 +3,7 @@
 A waiver that nobody granted, or whose grant has ended, counts as not there: no image is worse off by asking for one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, unique
@@ -21,7 +21,7 @@ class WaiverGrant:
     """The newest decisions about one waiver of an image. `until` is its last day.
 
     `team` owned the image when it was granted: a grant does not pass to another team. `rule` is without prefix for a
-    scan, and the name of an invariant; `path` is for hygiene findings alone.
+    scan, and the name of an invariant; `path` is for hygiene findings alone. `revision` counts the changes.
     """
 
     image: ImageName
@@ -32,6 +32,7 @@ class WaiverGrant:
     until: date
     granted: GrantDecision
     withdrawn: GrantDecision | None = None
+    revision: int = 0
 
 
 @unique
@@ -42,6 +43,7 @@ class WaiverState(Enum):
     ASKED = "asked"  # nobody granted it
     ENDED = "ended"  # the last day of its grant has passed
     WITHDRAWN = "withdrawn"  # its grant was withdrawn
+    UNREADABLE = "unreadable"  # this release cannot read its grant
     TOO_LONG = "too-long"  # it was granted for longer than the policy in force allows
 
 
@@ -69,7 +71,7 @@ class JudgedWaiver:
         """Who granted it, when and until when; or why it does not count, for a verdict."""
         grant = self.grant
         if grant is None:
-            return "asked for, and granted by nobody" if self.state is WaiverState.ASKED else "granted"
+            return _WITHOUT_GRANT[self.state]
         made = grant.granted
         match self.state:
             case WaiverState.WITHDRAWN if grant.withdrawn is not None:
@@ -89,6 +91,13 @@ class JudgedWaiver:
         return f"`imagefactory waivers grant {self.image} {self.rule}{kind}{path} --until DAY --reason TEXT`"
 
 
+_WITHOUT_GRANT = {
+    WaiverState.ASKED: "asked for, and granted by nobody",
+    WaiverState.UNREADABLE: "granted by a record that cannot be read (`imagefactory state unreadable`)",
+    WaiverState.GRANTED: "granted",  # of a build whose records were lost
+}
+
+
 def rule_of(kind: WaiverKind, rule: str) -> str:
     """The rule as grants name it: the id of a scan's rule without the prefix that names its publisher."""
     return short_id(rule) if kind is WaiverKind.SCAN else rule
@@ -101,14 +110,24 @@ def asked_by(verify: Verification) -> tuple[Waiver, ...]:
 
 
 def judge(
-    definition: ImageDefinition, grants: Iterable[WaiverGrant], *, today: date, rules: WaiverRules
+    definition: ImageDefinition,
+    grants: Iterable[WaiverGrant],
+    *,
+    today: date,
+    rules: WaiverRules,
+    unreadable: Collection[Waiver] = (),
 ) -> tuple[JudgedWaiver, ...]:
-    """Each waiver that the definition asks for, held against the image's grants and the policy of this moment."""
+    """Each waiver that the definition asks for, held against the image's grants and the policy of this moment.
+
+    `unreadable` has those whose grant is there and cannot be read: they count as not granted, and say so.
+    """
     known = {(grant.kind, grant.rule, grant.path): grant for grant in grants if grant.team == definition.team}
     found = []
     for asked in asked_by(definition.verify):
         grant = known.get((asked.kind, rule_of(asked.kind, asked.rule), asked.path))
-        state = WaiverState.ASKED if grant is None else state_of(grant, today=today, rules=rules)
+        state = WaiverState.UNREADABLE if asked in unreadable else WaiverState.ASKED
+        if grant is not None:
+            state = state_of(grant, today=today, rules=rules)
         found.append(JudgedWaiver(image=definition.name, asked=asked, state=state, grant=grant))
     return tuple(found)
 

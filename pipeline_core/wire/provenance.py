@@ -127,6 +127,7 @@ class _Verdict(_Wire):
     evidence: str = ""
     simulated: StrictBool = False
     score: float | None = None
+    waived: tuple[str, ...] = ()
 
 
 def read_statement(payload: bytes) -> Proof:

@@ -151,7 +151,8 @@ class RegisteredImage(Image):
 class Gate(Answer):
     """The decision of one gate, and its evidence. `score` is 0 to 100, or null where the gate compares no scores.
 
-    `simulated` is true where a recorded or emulated machine answered, not a real one.
+    `simulated` is true where a recorded or emulated machine answered, not a real one. `waived` has a line for each
+    waiver that counted: what was waived, who granted it, when and until when.
     """
 
     gate: str
@@ -159,6 +160,7 @@ class Gate(Answer):
     score: float | None
     evidence: str
     simulated: bool
+    waived: tuple[str, ...]
 
 
 class Build(Answer):

@@ -6,7 +6,7 @@ that is sent again writes the entries that a killed process left out, and writes
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 
@@ -187,18 +187,27 @@ class Approvals:
         owner = parent.registration.team
         if not approvals.is_needed(team, owner, self.secops):
             return ApprovalState.NOT_NEEDED, None
-        stored = self.records.approvals.find(parent.name, team)
+        try:
+            stored = self.records.approvals.find(parent.name, team)
+        except UnreadableRow:
+            return ApprovalState.UNREADABLE, None
         approval = None if stored is None else stored.value
         return approvals.state_of(approval, owner, self.effects.clock.now().date()), approval
 
     def _change(
         self, parent: ImageName, team: TeamName, change: Callable[[Approval | None], Approval]
     ) -> Approval:
+        grants = self.effects.recovery_log.grants
+
         def save(stored: Stored[Approval] | None) -> Approval:
             old = None if stored is None else stored.value
             new = change(old)
-            if new != old:
-                self.records.approvals.save(new, etag=None if stored is None else stored.etag)
+            if new == old:
+                return new
+            new = replace(new, revision=1 if old is None else old.revision + 1)
+            grants.announce_approval(parent, team)
+            self.records.approvals.save(new, etag=None if stored is None else stored.etag)
+            grants.settle_approval(parent, team)
             return new
 
         return changing(

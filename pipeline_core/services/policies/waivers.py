@@ -152,10 +152,17 @@ class WaiverGrants:
 
     def judged(self, definition: ImageDefinition, rules: WaiverRules) -> tuple[JudgedWaiver, ...]:
         """The waivers of a definition as they stand now, by these rules. One read where it asks for any, else none."""
-        if not waivers.asked_by(definition.verify):
+        asked = waivers.asked_by(definition.verify)
+        if not asked:
             return ()
-        grants = self.records.waivers.of_image(definition.name)
-        return waivers.judge(definition, grants, today=self.effects.clock.now().date(), rules=rules)
+        known = self.records.waivers.of_image(definition.name)
+        unreadable = [
+            each
+            for each in asked
+            if known.is_unreadable(each.kind, waivers.rule_of(each.kind, each.rule), each.path)
+        ]
+        today = self.effects.clock.now().date()
+        return waivers.judge(definition, known.grants, today=today, rules=rules, unreadable=unreadable)
 
     def floor_of(self, image: ImageName) -> ComplianceFloor:
         """The floor of an image; its `waivers` are the rules that `judged` takes. Raises UnreadableRow."""
@@ -203,6 +210,7 @@ class WaiverGrants:
             old = None if stored is None else stored.value
             new = change(head.value, asked, old)
             if new != old:
+                new = replace(new, revision=1 if old is None else old.revision + 1)
                 self._commit(head, new, event, etag=None if stored is None else stored.etag)
             state = waivers.state_of(new, today=self.effects.clock.now().date(), rules=rules)
             judged = JudgedWaiver(image=subject.image, asked=asked, state=state, grant=new)
@@ -223,6 +231,8 @@ class WaiverGrants:
         entry = self.effects.journal.of_image(name, event, actor=made.by, detail=detail)
         changed = replace(head.value, grants=head.value.grants + 1, failures=0) if is_grant else head.value
         copy = self.effects.projection.find(name)
+        log = self.effects.recovery_log.grants
+        log.announce_waivers(name)
         self.records.images.commit(
             [
                 records.put_head(changed, etag=head.etag),
@@ -230,6 +240,7 @@ class WaiverGrants:
                 records.add_entry(entry),
             ]
         )
+        log.settle_waivers(name)
         if is_grant:
             self.effects.outbox.rebuild(name, "waiver", CampaignId(f"waiver-{name}-{changed.grants}"))
         self.effects.projection.follow(changed, copy)

@@ -37,10 +37,7 @@ class ImageConditions:
         parent = None if head.registration.parent is None else world.heads.get(head.registration.parent)
         if parent is None:
             return ()
-        try:
-            state, approval = self.approvals.state(parent, head.registration.team)
-        except UnreadableRow:
-            return ()  # the condition `Unreadable` is about images; the row is recorded
+        state, approval = self.approvals.state(parent, head.registration.team)
         return registered_conditions.of_approval(head, parent, state, approval, self.clock.now().date())
 
     def of_waivers(self, head: ImageHead, policy: Policy | Condition) -> tuple[Condition, ...]:

@@ -1,7 +1,7 @@
 """Waivers of an image: one row for each, in the image's partition, so that grant and image change together."""
 
 import hashlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.names import ImageName
@@ -16,6 +16,18 @@ WAIVERS = Codec(WaiverGrant)
 _PREFIX = "waiver:"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageGrants:
+    """The grants of one image, also those that ended, and the keys of the rows that cannot be read."""
+
+    grants: tuple[WaiverGrant, ...]
+    unreadable: frozenset[str]
+
+    def is_unreadable(self, kind: WaiverKind, rule: str, path: str) -> bool:
+        """True where there is a grant for this, and this release cannot read it."""
+        return _key(kind, rule, path) in self.unreadable
+
+
 class WaiverStore:
     """Reads. A service writes with `put_waiver`, in one transaction with the image's head and journal."""
 
@@ -23,10 +35,14 @@ class WaiverStore:
         self._tables = tables
         self._reader = reader or Reader()
 
-    def of_image(self, image: ImageName) -> Sequence[WaiverGrant]:
-        """Every grant of an image, also those that ended. One read for each 1,000."""
+    def of_image(self, image: ImageName) -> ImageGrants:
+        """Every grant of an image. One read for each 1,000."""
         rows = scan(self._tables, TABLE, str(image), first=_PREFIX, last="waiver;")
-        return [stored.value for stored in self._reader.many(TABLE, rows, WAIVERS)]
+        read = {row.key: self._reader.try_one(TABLE, row, WAIVERS) for row in rows}
+        return ImageGrants(
+            grants=tuple(stored.value for stored in read.values() if stored is not None),
+            unreadable=frozenset(key for key, stored in read.items() if stored is None),
+        )
 
     def find(self, image: ImageName, kind: WaiverKind, rule: str, path: str) -> Stored[WaiverGrant] | None:
         """One grant, or None. Raises UnreadableRow."""

@@ -23,6 +23,7 @@ def approvals() -> Sequence[Approval]:
         team=TeamName("ml"),
         until=date(2027, 1, 31),
         withdrawn=made,
+        revision=3,
         withheld=replace(made, reason="b"),
     )
     return (plain, full)
@@ -40,5 +41,7 @@ def waivers() -> Sequence[WaiverGrant]:
         until=date(2027, 1, 31),
         granted=made,
     )
-    full = replace(scan, kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", withdrawn=made)
+    full = replace(
+        scan, kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", withdrawn=made, revision=2
+    )
     return (scan, full, replace(scan, kind=WaiverKind.INVARIANT, rule="Service: auditd: enabled"))

@@ -137,3 +137,12 @@ def test_a_child_whose_approval_lasts_says_nothing() -> None:
     parent, child = make.head(PARENT, make.BASE, team=OWNER), make.head(make.GRANDCHILD, PARENT, team=TEAM)
     for approval, state in ((_approval(), ApprovalState.APPROVED), (None, ApprovalState.NOT_NEEDED)):
         assert registered_conditions.of_approval(child, parent, state, approval, TODAY) == ()
+
+
+def test_a_child_whose_approval_cannot_be_read_says_so() -> None:
+    parent, child = make.head(PARENT, make.BASE, team=OWNER), make.head(make.GRANDCHILD, PARENT, team=TEAM)
+    (shown,) = registered_conditions.of_approval(child, parent, ApprovalState.UNREADABLE, None, TODAY)
+    assert (shown.reason, shown.since) == ("ApprovalUnreadable", None)
+    assert "cannot be read" in shown.message
+    assert "rebuilt as before" in shown.message
+    assert "imagefactory state unreadable" in shown.message

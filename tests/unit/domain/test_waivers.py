@@ -155,3 +155,15 @@ def test_an_image_says_that_a_waiver_ends(case: str) -> None:
         assert (None if each.since is None else each.since.date()) == since
         assert "partition_for_tmp" in each.message
         assert "waivers grant rhel9-base partition_for_tmp" in each.message
+
+
+def test_a_grant_that_cannot_be_read_counts_as_none_and_says_so() -> None:
+    asked = Waiver(rule=RULE, reason="x")
+    (judged,) = waivers.judge(_definition(asked), (), today=TODAY, rules=WaiverRules(), unreadable=(asked,))
+    assert (judged.state, judged.counts) == (WaiverState.UNREADABLE, False)
+    (shown,) = registered_conditions.of_waivers([judged], TODAY)
+    assert (shown.reason, shown.since) == ("WaiverUnreadable", None)
+    assert "imagefactory state unreadable" in shown.message
+    other = _judged(_grant(until=TODAY - timedelta(days=1)))
+    (both,) = registered_conditions.of_waivers([judged, other], TODAY)
+    assert both.reason == "WaiverEnded"

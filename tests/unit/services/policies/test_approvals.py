@@ -15,7 +15,7 @@ from pipeline_core.services.policies.approvals import ApprovalView
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import scenes
+from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.scenes import BASE
 
 PARENT, CHILD = ImageName("pay-base"), ImageName("ml-app")
@@ -262,3 +262,21 @@ def test_bases_are_what_the_team_may_build_on() -> None:
     assert names(ML) == {"rhel9-base": False, "pay-base": True}
     made.ports.clock.advance(timedelta(days=2))
     assert names(ML) == {"rhel9-base": False}
+
+
+def test_an_approval_that_cannot_be_read_stops_no_child_and_the_child_says_so() -> None:
+    made = _world()
+    _approve(made)
+    _register_child(made)
+    made.drain()
+    before = made.versions()[str(CHILD)]
+    row = unreadable_rows.make_unreadable(made, "index", "approvals", f"{ML}:{PARENT}")
+    held = _condition(made)
+    assert held is not None
+    assert held.reason == "ApprovalUnreadable"
+    scenes.released(made)
+    made.drain()
+    assert made.versions()[str(CHILD)] != before
+    assert "cannot be read" in _refusal_of_another(made)
+    unreadable_rows.put(made, "index", row)
+    assert _condition(made) is None

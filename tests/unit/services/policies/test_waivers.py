@@ -1,7 +1,6 @@
 """Waivers from the request in a definition to the signed statement: granted by those whom the policy names."""
 
 import json
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,11 +13,11 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import PolicyVersion
-from pipeline_core.domain.waivers import WaiverGrant, WaiverState
+from pipeline_core.domain.waivers import WaiverState
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.register import Registered
 from pipeline_core.services.policies.waivers import WaiverSubject, WaiverView
-from pipeline_core.state.grants.waivers import WaiverStore
+from pipeline_core.state.grants.waivers import ImageGrants, WaiverStore
 from pipeline_core.wire.image_yaml.read import digest_of
 from pipeline_core.wire.policy import policy_blob
 from pipeline_core.wire.problems import InvalidDocument
@@ -26,7 +25,7 @@ from pipeline_core.wire.provenance import Envelope
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import policy_documents as policies
-from tests.unit.services import scenes
+from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.scenes import BASE
 
 RULE = "simulated_rule_0"
@@ -119,7 +118,8 @@ def test_granted_waivers_publish_the_same_input_and_the_signed_statement_names_t
     assert (last.fingerprint, last.result) == (first.fingerprint, Result.SUCCEEDED)
     content = made.ports.blobs.read("provenance", f"{last.provenance}.dsse.json", limit=10**6)
     gates = json.loads(Envelope.from_wire(content).content())["predicate"]["runDetails"]["byproducts"][0]
-    said = gates["annotations"]["waivers"]["evidence"]
+    said = gates["annotations"]["waivers"]["waived"]
+    assert len(said) == 5  # the evidence is a text of bounded length; who granted what is not
     made_on, until = made.ports.clock.now().date(), _day(made, 30)
     assert f"{RULE} (granted by {ADMIN.name} ({ADMIN.actor.identity}) on {made_on} until {until})" in said
     assert scenes.events(made, BASE).count(Event.WAIVER_GRANTED) == 5
@@ -263,7 +263,7 @@ def test_a_definition_without_waivers_costs_no_read_of_grants(monkeypatch: pytes
     asked: list[ImageName] = []
     of_image = WaiverStore.of_image
 
-    def counted(store: WaiverStore, image: ImageName) -> Sequence[WaiverGrant]:
+    def counted(store: WaiverStore, image: ImageName) -> ImageGrants:
         asked.append(image)
         return of_image(store, image)
 
@@ -294,3 +294,23 @@ def test_a_policy_of_an_older_release_says_what_to_change() -> None:
     (note,) = made.factory.policy.shown().notes
     assert "they grant nothing: ciso@example.com" in note
     assert not made.factory.policy.current().waivers.may_grant("ciso@example.com", frozenset())
+
+
+def test_a_grant_that_cannot_be_read_stops_nothing_and_the_image_says_so() -> None:
+    """The version that it published stays current, and a release that can read it counts it again."""
+    made = _world(_asked())
+    made.platform.scores = {"rhel9-base": 95}
+    _grant(made)
+    made.drain()
+    before = made.versions()["rhel9-base"]
+    (row,) = [each for each in made.ports.tables.rows("images") if each.key.startswith("waiver:")]
+    row = unreadable_rows.make_unreadable(made, "images", row.partition, row.key)
+    held = _condition(made)
+    assert held is not None
+    assert held.reason == "WaiverUnreadable"
+    assert made.versions()["rhel9-base"] == before
+    scenes.released(made)
+    made.drain()
+    assert made.versions()["rhel9-base"] != before  # its score passes without the waiver
+    unreadable_rows.put(made, "images", row)
+    assert _condition(made) is None
