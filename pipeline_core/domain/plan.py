@@ -15,7 +15,7 @@ from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, ReasonKind, RebuildReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.staleness import Current, Stale, Unknown, find_step_down
+from pipeline_core.domain.staleness import Current, Stale, Unknown, find_difference, find_step_down
 from pipeline_core.domain.versions import GalleryVersion
 
 
@@ -175,13 +175,21 @@ def _obstacle(
     return _by_rule(snapshot, head, staleness, now)
 
 
-def find_rule_against(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
+def find_rule_against(
+    snapshot: Snapshot, image: ImageName, believed: BuildInputs, now: datetime
+) -> DoNothing | None:
     """Which rule of the definition, or of withdrawn releases, keeps a stale image from being built by itself.
 
-    None where no rule does, or the image is not stale. Claims and the breaker are not asked.
+    None where no rule does, or the image is current. Claims and the breaker are not asked. Where the snapshot does not
+    know whether the image is stale, it counts as stale if its current version is of other inputs than `believed`:
+    a definition's rules hold for a build that waits, whatever else is not known.
     """
-    stale = snapshot.find_stale(image)
-    return None if stale is None else _by_rule(snapshot, snapshot.world.heads[image], stale, now)
+    head, staleness = snapshot.world.heads[image], snapshot.staleness[image]
+    if isinstance(staleness, Unknown):
+        stale = find_difference(head, believed, snapshot.world)
+    else:
+        stale = snapshot.find_stale(image)
+    return None if stale is None else _by_rule(snapshot, head, stale, now)
 
 
 def _by_rule(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> DoNothing | None:
@@ -230,6 +238,8 @@ def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, n
     if left is None or head.current is None or not isinstance(origin, MarketplaceSource):
         return ""
     followed = snapshot.world.sources[origin.key]
+    if followed.newest is None:
+        return ""  # nothing is offered to step down to
     if releases.is_accepted(followed) or lanes.next_lane(head, staleness, snapshot.world) is Lane.SECURITY:
         return ""
     gone = followed.find_withdrawn(left.version)

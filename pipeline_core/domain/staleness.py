@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
@@ -82,9 +82,14 @@ def detect_staleness(image: ImageName, world: World) -> Staleness:
     desired = desired_inputs(head, world)
     if isinstance(desired, Unknown):
         return desired
+    return find_difference(head, desired, world) or _current(head)
+
+
+def find_difference(head: ImageHead, desired: BuildInputs, world: World) -> Stale | None:
+    """How the image's current version differs from these inputs; None where it was built from them."""
     wanted = fingerprint(desired)
     if head.current is not None and head.current.fingerprint == wanted:
-        return _current(head)
+        return None
     reasons = _differences(None if head.current is None else head.current.inputs, desired)
     return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_step_down_of_first(head, world)))
 
@@ -138,6 +143,20 @@ def desired_inputs(head: ImageHead, world: World) -> BuildInputs | Unknown:
     """What the image should be built from in this world."""
     origin = _origin_version(head, world)
     return origin if isinstance(origin, Unknown) else _inputs(head, world, origin)
+
+
+def inputs_by_head(head: ImageHead, built: BuildInputs) -> BuildInputs:
+    """What the image's own head says that it should be built from; all else is as `built` has it.
+
+    For an image whose desired inputs are not known. What its team and its clock want is known all the same.
+    """
+    return replace(
+        built,
+        recipe=head.registration.recipe,
+        bundle=head.registration.bundle,
+        period=head.period,
+        token=None if head.request is None else head.request.token,
+    )
 
 
 def _inputs(head: ImageHead, world: World, origin: OriginVersion) -> BuildInputs | Unknown:

@@ -17,7 +17,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.plan import RestReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
-from pipeline_core.domain.staleness import Unknown, World, desired_inputs
+from pipeline_core.domain.staleness import Unknown, World, desired_inputs, inputs_by_head
 
 
 @unique
@@ -26,7 +26,7 @@ class Wish(Enum):
 
     ASKED = "asked"  # it asks for this very input
     OVERTAKEN = "overtaken"  # it asks for a newer one: this one is fresher than what is there
-    UNKNOWN = "unknown"  # the desired inputs are not known now, and nothing that is known takes it back
+    UNKNOWN = "unknown"  # the desired inputs are not known now; nothing known takes it back or holds it back
     WITHDRAWN = "withdrawn"  # it asks for nothing of this build any more
 
     @property
@@ -60,16 +60,16 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     lost = _lost_parent(head, build.inputs.origin, snapshot.world)
     if lost:
         return _withdrawn(lost)
-    if isinstance(desired, Unknown):
-        reverted = _reverted(head, build.inputs)
-        return _withdrawn(reverted) if reverted else Answer(wish=Wish.UNKNOWN, why=desired.missing)
-    taken_back = _taken_back(head, build.inputs, desired, snapshot.world)
+    believed = inputs_by_head(head, build.inputs) if isinstance(desired, Unknown) else desired
+    taken_back = _taken_back(head, build.inputs, believed)
     if taken_back:
         return _withdrawn(taken_back)
-    rule = plan.find_rule_against(snapshot, build.image, now)
+    rule = plan.find_rule_against(snapshot, build.image, believed, now)
     # A window says when a build begins. A build that has begun may end outside it.
     if rule is not None and (rule.why is not RestReason.OUTSIDE_WINDOW or build.phase is Phase.PENDING):
         return _withdrawn(_RULES[rule.why])
+    if isinstance(desired, Unknown):
+        return Answer(wish=Wish.UNKNOWN, why=desired.missing)
     return Answer(wish=Wish.ASKED if fingerprint(desired) == build.fingerprint else Wish.OVERTAKEN)
 
 
@@ -77,7 +77,7 @@ def _withdrawn(why: str) -> Answer:
     return Answer(wish=Wish.WITHDRAWN, why=why)
 
 
-def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs, world: World) -> str:
+def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs) -> str:
     """What the build has that was taken back since; empty where nothing was."""
     current = None if head.current is None else head.current.inputs
     if _is_older(desired.origin, built.origin):
@@ -105,18 +105,6 @@ def _lost_parent(head: ImageHead, built: OriginVersion, world: World) -> str:
         return f"{built} was taken back: the image is built from {used}"
     is_out = parent.current.version != built.version and built.version in parent.taken_out
     return f"{built} was taken out of latest" if is_out else ""
-
-
-def _reverted(head: ImageHead, built: BuildInputs) -> str:
-    """What the registered definition alone takes back: it is known, also where other inputs are not."""
-    current, wanted = None if head.current is None else head.current.inputs, head.registration
-    if current is None:
-        return ""
-    parts = (
-        ("the definition", current.recipe, built.recipe, wanted.recipe),
-        ("the bundle", current.bundle, built.bundle, wanted.bundle),
-    )
-    return _without(name for name, now, then, new in parts if now == new != then)
 
 
 def _without(names: Iterable[str]) -> str:

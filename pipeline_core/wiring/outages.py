@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.errors import ErrorScope, ScopeKind
 from pipeline_core.services.effects.latest import Marks
+from pipeline_core.services.outages.aftermath import Aftermath
 from pipeline_core.services.outages.latest import LatestAnswers
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.wiring.foundation import Foundation
@@ -20,7 +21,8 @@ class OutageParts:
 def outages_of(base: Foundation) -> OutageParts:
     """An error without a scope holds in the region of the deployment."""
     place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
-    outages = Outages(records=base.records, effects=base.effects, deployment=place)
+    aftermath = Aftermath(records=base.records, effects=base.effects)
+    outages = Outages(records=base.records, effects=base.effects, aftermath=aftermath, deployment=place)
     answers = LatestAnswers(records=base.records, effects=base.effects, outages=outages, deployment=place)
     return OutageParts(
         outages=outages,

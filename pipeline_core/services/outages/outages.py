@@ -1,4 +1,4 @@
-"""Keep the platform breakers: count failures, pause and probe, close, and look again at what was held back.
+"""Keep the platform breakers: count failures, pause and probe, close.
 
 It starts no build. The dispatcher asks it before each start, and the stages ask it after each failure.
 """
@@ -12,14 +12,12 @@ from pipeline_core.domain import platform_breaker as decisions
 from pipeline_core.domain import releases
 from pipeline_core.domain.actors import ActorOrPart
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
-from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import (
     AlreadyExists,
     Contended,
     ErrorClass,
     ErrorScope,
     PermanentError,
-    StaleWrite,
     UnreadableRow,
 )
 from pipeline_core.domain.images import Registration
@@ -31,13 +29,13 @@ from pipeline_core.domain.platform_call import PlatformCall, call_of
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference, SourceVersion
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.outages.aftermath import Aftermath
 from pipeline_core.state import images as records
 from pipeline_core.state.outages.breakers import HarmedBuild
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 _SOON = timedelta(seconds=15)
-_SLICE = 45  # builds and images that one pass looks at again
 _STEPS = frozenset(
     {ErrorClass.PROVISIONER, ErrorClass.SMOKE, ErrorClass.COMPLIANCE, ErrorClass.HYGIENE}
 )  # failures that only a builder that ran can report
@@ -73,6 +71,7 @@ class Outages:
 
     records: Records
     effects: Effects
+    aftermath: Aftermath
     deployment: ErrorScope
 
     def meet(
@@ -189,7 +188,7 @@ class Outages:
         if breaker is not None and breaker.is_open:
             self.records.breakers.note_harmed(key, HarmedBuild(image=build.image, build=build.id))
         elif breaker is not None and decisions.is_answered(breaker, build):
-            self._look_again(HarmedBuild(image=build.image, build=build.id))
+            self.aftermath.look_again(HarmedBuild(image=build.image, build=build.id))
 
     def probed_by(self, build: BuildId) -> tuple[str, ...]:
         """The open breakers that the build probes, as in builds. One read."""
@@ -337,40 +336,9 @@ class Outages:
         elif breaker.is_open:
             return
         elif not breaker.is_drained:
-            self._drain(breaker)
+            self.aftermath.drain(breaker)
         elif decisions.is_over(breaker, now):
             self.records.breakers.remove(stored)
-
-    def _drain(self, breaker: PlatformBreaker) -> None:
-        """Look at one slice of what was held back again; the next message handles the rest."""
-        held = self.records.index.held(breaker.key, limit=_SLICE)
-        for row in held:
-            self.records.index.let_go(breaker.key, row)
-        harmed = self.records.breakers.harmed(breaker.key, limit=_SLICE)
-        for each in harmed:
-            self._look_again(each.value)
-            self.records.breakers.forget_harmed(breaker.key, each)
-        if held or harmed:
-            self.effects.outbox.dispatch("outage-over")
-            return
-        with contextlib.suppress(Contended):
-            self.records.breakers.change(
-                breaker, lambda found: found if found.is_open else replace(found, is_drained=True)
-            )
-
-    def _look_again(self, harmed: HarmedBuild) -> None:
-        """End the cool-down of the build's input, and look at its image."""
-        stored = self.records.images.find_build(harmed.build)
-        if stored is None:
-            return
-        build = stored.value
-        claim = self.records.images.find_claim(build.image, build.fingerprint)
-        if claim is not None and claim.value.build == build.id and claim.value.outcome is Outcome.EXHAUSTED:
-            rested = replace(claim.value, ended_at=None)
-            self.effects.projection.forget_claim(build.image)
-            with contextlib.suppress(StaleWrite):
-                self.records.images.commit([records.put_claim(rested, etag=claim.etag)])
-        self.effects.outbox.rebuild(build.image, "outage-over", build.campaign)
 
     def _until_look(self, breaker: PlatformBreaker, now: datetime) -> timedelta:
         """Spread, so that not all builds that pause come at one moment."""

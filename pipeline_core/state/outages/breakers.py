@@ -4,9 +4,8 @@ The breakers share the partition of the slots, so that the dispatcher sees in it
 harmed image has a row under the breaker's key.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite, UnreadableRow
 from pipeline_core.domain.names import BuildId, ImageName
@@ -89,10 +88,9 @@ class BreakerStore:
         except (AlreadyExists, StaleWrite, UnreadableRow):
             return  # another handler has just noted this end, or a newer release has
 
-    def harmed(self, key: str, *, limit: int) -> Sequence[Stored[HarmedBuild]]:
-        """The first `limit` images that the breaker has harmed, by name. Rows that cannot be read are passed over."""
-        rows = scan(self._tables, TABLE, f"harmed:{key}", page=limit)
-        return list(islice(self._reader.many(TABLE, rows, HARMED), limit))
+    def harmed(self, key: str, *, page: int) -> Iterator[Stored[HarmedBuild]]:
+        """The images that the breaker has harmed, by name. Rows that cannot be read are passed over."""
+        return self._reader.many(TABLE, scan(self._tables, TABLE, f"harmed:{key}", page=page), HARMED)
 
     def forget_harmed(self, key: str, harmed: Stored[HarmedBuild]) -> None:
         """The image has been looked at again. Safe to repeat."""

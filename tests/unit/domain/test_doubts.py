@@ -145,8 +145,9 @@ def test_a_withdrawn_build_leaves_an_input_that_can_be_used_or_built(
 
 def test_no_rule_speaks_against_an_image_that_is_not_stale() -> None:
     base, *_ = make.settled_chain()
-    snapshot = make.snapshot(make.BASE, make.world(base, newest=make.OLD))
-    assert find_rule_against(snapshot, make.BASE, make.NOW) is None
-    stale = make.snapshot(make.BASE, make.world(base, newest=make.NEW))
-    assert isinstance(stale.staleness[make.BASE], Stale)
-    assert find_rule_against(stale, make.BASE, make.NOW) is None
+    current, stale = (make.world(base, newest=newest) for newest in (make.OLD, make.NEW))
+    wanted = make.desired(make.BASE, stale)
+    assert find_rule_against(make.snapshot(make.BASE, current), make.BASE, wanted, make.NOW) is None
+    snapshot = make.snapshot(make.BASE, stale)
+    assert isinstance(snapshot.staleness[make.BASE], Stale)
+    assert find_rule_against(snapshot, make.BASE, wanted, make.NOW) is None

@@ -241,7 +241,7 @@ def test_what_a_newer_schema_wrote_of_an_outage_is_never_rewritten_and_hides_not
     _put(tables, "capacity", replace(newer, cells={**newer.cells, "schema": 2}))
     store.note_harmed("key", HarmedBuild(image=BASE, build=BUILD.id))
     store.note_harmed("key", other)
-    assert [each.value for each in store.harmed("key", limit=1)] == [other]
+    assert [each.value for each in store.harmed("key", page=1)] == [other]
     row = tables.find("capacity", "harmed:key", str(BASE))
     assert row is not None
     assert row.cells["schema"] == 2

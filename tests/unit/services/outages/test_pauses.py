@@ -201,25 +201,6 @@ def test_running_builds_end_their_container_and_wait_for_the_next_one() -> None:
     _is_whole(made)
 
 
-@pytest.mark.parametrize("is_swept", [False, True])
-@pytest.mark.usefixtures("first_steps_by_message")
-def test_a_build_that_waits_for_the_end_of_a_pause_has_no_messages(is_swept: bool) -> None:
-    """A message each few minutes that Azure delivers twice now and then would become thousands within days."""
-    made, build = _about_to_build(Phase.VERIFYING)
-    _pause(made)
-    scenes.lose(made)
-    scenes.step(made, build)
-    assert scenes.texts(made, "build-steps") == []
-    if is_swept:
-        _goes_on(made, hours=24)
-    created = _created(made)
-    _resume(made)
-    assert len(scenes.texts(made, "build-steps")) == 1
-    made.drain()
-    assert _created(made) == created + 1
-    assert all(made.versions().values())
-
-
 def test_what_is_verified_is_published_during_the_pause_and_its_children_wait() -> None:
     made = scenes.registered(TWO)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)

@@ -1,0 +1,116 @@
+"""Is a build still wanted where its desired inputs are not known? What the definition says is known all the same."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain import wanted
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
+from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.lineage import LineageFault, LineageProblem
+from pipeline_core.domain.names import ImageName, RebuildToken
+from pipeline_core.domain.releases import FollowedSource, WithdrawalReason, WithdrawnRelease
+from pipeline_core.domain.staleness import World
+from pipeline_core.domain.wanted import Wish
+from tests.unit.domain import factories as make
+
+PARENT = ImageName("rhel9-parent")
+HEAD = make.published(make.head(), make.desired(make.BASE, make.world(make.head(), newest=make.OLD)))
+RELEASE = make.desired(make.BASE, make.world(HEAD))  # a build of a newer release
+EDITED = replace(HEAD, registration=replace(HEAD.registration, recipe=make.digest("8")))
+EDIT = make.desired(make.BASE, make.world(EDITED, newest=make.OLD))  # a build of another recipe
+CLOSED = "Sun 00:00-00:01 UTC"
+
+
+def _without_platform(head: ImageHead) -> World:
+    return replace(make.world(head), platform=None)
+
+
+def _without_release(head: ImageHead) -> World:
+    """The source offers nothing any more: the release that the image was built from was withdrawn last."""
+    gone = WithdrawnRelease(version=make.OLD, since=make.NOW - timedelta(days=1), by=WithdrawalReason.ABSENT)
+    followed = FollowedSource(source=make.SOURCE, withdrawn=(gone,))
+    return replace(make.world(head), sources={make.SOURCE.key: followed})
+
+
+def _below_an_unbuilt_parent(head: ImageHead) -> World:
+    """A person has moved the image, whose build from a release waits, below an image without a version."""
+    origin = make.head(make.BASE, PARENT).registration.origin
+    moved = replace(head, registration=replace(head.registration, origin=origin))
+    return make.world(moved, make.head(PARENT))
+
+
+def _without_a_place(head: ImageHead) -> World:
+    problem = LineageProblem(image=make.BASE, reason="depth", message="is too deep")
+    broken = {make.BASE: LineageFault(problem=problem, since=make.NOW)}
+    return replace(make.world(head, newest=make.OLD), broken=broken)
+
+
+_Cause = Callable[[ImageHead], World]
+CAUSES = [_without_platform, _without_release, _below_an_unbuilt_parent, _without_a_place]
+each_cause = pytest.mark.parametrize("cause", CAUSES)
+
+
+def _judge(cause: _Cause, head: ImageHead, built: BuildInputs, phase: Phase = Phase.PENDING) -> wanted.Answer:
+    build = make.build(phase, image=head.name, inputs=built, fingerprint=fingerprint(built))
+    return wanted.judge(make.snapshot(head.name, cause(head)), build, make.NOW)
+
+
+def _defined(head: ImageHead, **changes: object) -> ImageHead:
+    return replace(head, registration=replace(head.registration, **changes))  # type: ignore[arg-type]  # tests name the fields
+
+
+RULES: dict[str, tuple[dict[str, object], str]] = {
+    "suspended": ({"suspend": True}, "is suspended"),
+    "not wanted": ({"on": frozenset[RebuildOn]()}, "no longer rebuilds on this change"),
+}
+
+
+@each_cause
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+@pytest.mark.parametrize("case", RULES)
+def test_a_rule_withdraws_a_build_whatever_else_is_not_known(cause: _Cause, phase: Phase, case: str) -> None:
+    changes, words = RULES[case]
+    answer = _judge(cause, _defined(EDITED, **changes), EDIT, phase)
+    assert answer.wish is Wish.WITHDRAWN
+    assert words in answer.why
+
+
+@each_cause
+def test_what_no_rule_speaks_against_is_wanted(cause: _Cause) -> None:
+    assert _judge(cause, EDITED, EDIT).wish.is_wanted
+
+
+@each_cause
+def test_what_a_person_has_asked_for_is_not_suspended(cause: _Cause) -> None:
+    request = RebuildRequest(token=RebuildToken("b" * 32), actor="ada", at=make.NOW)
+    asked = _defined(replace(EDITED, request=request), suspend=True)
+    assert _judge(cause, asked, EDIT).wish.is_wanted
+
+
+@each_cause
+def test_a_closed_window_withdraws_only_what_has_not_begun(cause: _Cause) -> None:
+    head = _defined(EDITED, window=CLOSED)
+    waits, ends = (_judge(cause, head, EDIT, phase) for phase in (Phase.PENDING, Phase.PUBLISHING))
+    assert (waits.wish, waits.why) == (Wish.WITHDRAWN, "its rebuild window has closed")
+    assert ends.wish.is_wanted
+
+
+def test_a_build_of_a_newer_release_waits_for_no_window() -> None:
+    assert _judge(_without_platform, _defined(HEAD, window=CLOSED), RELEASE).wish is Wish.UNKNOWN
+
+
+def test_a_first_build_is_withdrawn_where_its_image_was_moved_and_suspended() -> None:
+    first = make.head(suspend=True)
+    assert _judge(_below_an_unbuilt_parent, first, RELEASE).why.startswith("its definition is suspended")
+    assert _judge(_below_an_unbuilt_parent, make.head(), RELEASE).wish is Wish.UNKNOWN
+
+
+def test_the_build_of_the_current_version_is_wanted_while_its_image_is_suspended() -> None:
+    """Its last step may run twice, and must not take out what it has let in."""
+    head = _defined(make.published(make.head(), RELEASE), suspend=True)
+    assert _judge(_without_platform, head, RELEASE, Phase.PUBLISHING).wish is Wish.UNKNOWN
