@@ -6,6 +6,7 @@ from enum import Enum, unique
 
 from pipeline_core.domain import releases
 from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import SourceVersion
@@ -139,6 +140,12 @@ def lost_release(build: Build) -> SourceVersion | None:
     return origin if releases.speaks_of_release(failure.error_class, failure.message) else None
 
 
+def _is_judged(build: Build) -> bool:
+    """True where the build failed by what it was held against: its version, or the check that ends the build stage."""
+    is_hygiene = build.failure is not None and build.failure.error_class is ErrorClass.HYGIENE
+    return is_hygiene or build.build_result is not None
+
+
 _OUTCOMES = {
     Result.SUCCEEDED: Outcome.SUCCEEDED,
     Result.CANCELLED: Outcome.CANCELLED,
@@ -165,7 +172,7 @@ def settle(claim: Claim, build: Build) -> Claim:
         refused.clear()
     return replace(
         claim,
-        gates=claim.gates if has_failed and (refused or build.build_result is not None) else "",
+        gates=claim.gates if has_failed and (refused or _is_judged(build)) else "",
         limits=claim.limits if has_failed else "",
         floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,

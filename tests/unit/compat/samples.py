@@ -80,6 +80,19 @@ _ROOT = make.build()
 CHANGES = ChangeCount(security=2, human=1, security_at=NOW, fixes=(NOW - timedelta(hours=1), NOW))
 
 
+_JUDGED = Verdict(
+    gate="compliance",
+    passed=True,
+    evidence="91 of 80",
+    simulated=True,
+    score=91.5,
+    profile="cis_server_l1",
+    scanned=90.5,
+    benchmark="RHEL-9 0.1.76",
+    waived=("a (granted by Admin on 2026-11-21 until 2027-01-31)",),
+)
+
+
 def builds() -> Sequence[Build]:
     """A pending one, and one that has everything that a build may ever have."""
     full = make.build(
@@ -110,17 +123,7 @@ def builds() -> Sequence[Build]:
         given_up=True,
         started_at=NOW,
         verdicts=(
-            Verdict(
-                gate="compliance",
-                passed=True,
-                evidence="91 of 80",
-                simulated=True,
-                score=91.5,
-                profile="cis_server_l1",
-                scanned=90.5,
-                benchmark="RHEL-9 0.1.76",
-                waived=("a (granted by Admin on 2026-11-21 until 2027-01-31)",),
-            ),
+            _JUDGED,
             Verdict(gate="ratchet", passed=False, evidence="the parent's score is lost", held=True),
         ),
         floor=FLOOR,

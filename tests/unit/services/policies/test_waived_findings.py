@@ -1,8 +1,9 @@
 """Findings of hygiene and tests of the platform that are waived: in the job of the builder, and at the gate."""
 
+from datetime import timedelta
 from typing import Any
 
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.policies.waivers import WaiverSubject
@@ -99,3 +100,18 @@ def test_the_builder_gets_the_findings_that_are_waived_when_its_attempt_begins()
     made.drain()
     # The machine that verifies looks at everything: the gate reads the grants.
     assert _jobs(made) == {"build": [("private-key", "/opt/app/test.pem")], "verify": []}
+
+
+def test_an_input_that_the_check_of_the_build_stage_refused_is_built_again_when_its_finding_is_waived() -> (
+    None
+):
+    made = scenes.registered({}, failing={("rhel9-base", "build"): "hygiene"})
+    _register(made)
+    made.drain()
+    assert [build.result for build in scenes.builds(made, BASE)] == [Result.FAILED]
+    made.platform.failing = {}
+    made.run_until(made.ports.clock.now() + timedelta(hours=1))
+    assert len(scenes.builds(made, BASE)) == 1
+    _grant(made, KEY)
+    made.drain()
+    assert [build.result for build in scenes.builds(made, BASE)] == [Result.FAILED, Result.SUCCEEDED]
