@@ -204,6 +204,13 @@ class LatestRefused(TransientError):
     """
 
 
+class OverLimit(TransientError):
+    """A limit of the policy is reached for now. The text says which one, and `retry_after` when it ends."""
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(ErrorClass.THROTTLED, message, retry_after=retry_after)
+
+
 class BeingMade(TransientError):
     """The platform still makes what was asked for. Nothing has failed: look again soon."""
 

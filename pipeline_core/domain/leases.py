@@ -57,17 +57,22 @@ def find_lease(tags: Mapping[str, str]) -> datetime | None:
     return until if until.tzinfo is not None else None
 
 
+def is_leased(tags: Mapping[str, str], now: datetime) -> bool:
+    """True while the lease holds, by a clock that is late too: what a build that goes on has leased stays."""
+    until = find_lease(tags)
+    return until is not None and now - until < CLOCK_ERROR
+
+
 def judge(tags: Mapping[str, str], build: Build | None, now: datetime) -> Judgement:
     """What to do with the thing that carries `tags`; `build` is the stored build that they name, or None.
 
     A thing whose build has no row stays until its lease is over: it may be another factory's, or the tables were lost.
     """
-    until = find_lease(tags)
-    if until is None:
+    if find_lease(tags) is None:
         return Judgement.NO_LEASE
     if find_build_id(tags) is None:
         return Judgement.NO_BUILD_ID
-    is_over = now - until >= CLOCK_ERROR
+    is_over = not is_leased(tags, now)
     if build is None:
         return Judgement.UNCLAIMED if is_over else Judgement.LEASED
     if build.is_finished:

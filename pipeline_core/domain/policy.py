@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pipeline_core.domain import access
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.names import Digest, ImageName, Region
+from pipeline_core.domain.team_limits import DEFAULTS, PolicyLimits
 
 ROLE = "role:"  # before the name of an app role, among the grantors
 
@@ -72,8 +73,9 @@ class ComplianceFloor:
 class Policy:
     """One version of the policy. `bases` overrides `compliance` for a base and all that descends from it.
 
-    Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all. From `enforced_from` on,
-    a raised floor makes live versions non-compliant. For new builds and registrations it holds at once.
+    Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all. `limits` hold without a
+    policy too. From `enforced_from` on, a raised floor makes live versions non-compliant. For new builds and
+    registrations it holds at once.
     """
 
     revision: int
@@ -85,6 +87,7 @@ class Policy:
     catalog: frozenset[str] = frozenset()
     longest_max_age: timedelta | None = None
     largest_os_disk: int | None = None  # GB
+    limits: PolicyLimits = DEFAULTS
     enforced_from: datetime | None = None
 
     def floor(self, root: ImageName) -> ComplianceFloor:

@@ -43,7 +43,12 @@ RULES = {
     # Two tries show whether it was by chance. Then the platform breaker waits for its end.
     ErrorClass.UNKNOWN: RetryRule(tries=2, first=timedelta(minutes=1), most=timedelta(minutes=1)),
 }
+# They are waited for without a limit, and never count as failures.
+LACKS = (ErrorClass.QUOTA, ErrorClass.CAPACITY)
 _LAST_LOOK = timedelta(minutes=30)
+# A sweep looks at every build that is older than this in its phase. It begins to after ten waits, 100 minutes at most.
+SWEPT = timedelta(hours=2)
+_LONG_LOOK = timedelta(minutes=5)  # a shorter wait is for something that ends soon, such as a deletion
 # A right that was granted just now may take ten minutes to count (`domain.propagation`). Packer does not wait for it.
 _GRANT = RetryRule(tries=4, first=timedelta(minutes=4), most=timedelta(minutes=8))
 
@@ -87,6 +92,15 @@ def until_look(lasts: timedelta, *, wait: timedelta, most: timedelta, part: int)
     Each look costs operations, and a message that is delivered twice doubles the looks that follow.
     """
     return max(wait, min(lasts / part, most))
+
+
+def is_left_to_sweeps(lasts: timedelta, delay: timedelta) -> bool:
+    """True where no message is sent for the look after `delay`, since the build has been in its phase for `lasts`.
+
+    Each message that is delivered twice doubles those that follow, so a wait of days would end in thousands of them.
+    What a sweep asks for is followed by none.
+    """
+    return lasts >= SWEPT and delay >= _LONG_LOOK
 
 
 def _next(

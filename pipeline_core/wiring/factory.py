@@ -34,6 +34,7 @@ from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.rates import ChangeRates
 from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
@@ -105,6 +106,7 @@ class Factory:
     version_diff: VersionDiff
     retries: Retries
     pauses: Pauses
+    rates: ChangeRates
 
 
 @functools.cache
@@ -178,4 +180,5 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         version_diff=parts.views.version_diff,
         retries=Retries(records=base.records, effects=base.effects, outages=builds.outages),
         pauses=builds.pauses,
+        rates=parts.policy.rates,
     )

@@ -1,10 +1,12 @@
-"""Put together the policy: the service that keeps it, the rules that compare images with it, and grants."""
+"""Put together the policy: the service that keeps it, the rules that compare images with it, grants and counts."""
 
 from dataclasses import dataclass
 
 from pipeline_core.services.policies.approvals import Approvals
+from pipeline_core.services.policies.day_limits import DayLimits
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.rates import ChangeRates
 from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.wiring.foundation import Foundation
 
@@ -17,10 +19,12 @@ class PolicyParts:
     rules: PolicyRules
     approvals: Approvals
     waivers: WaiverGrants
+    rates: ChangeRates
+    days: DayLimits
 
 
 def policies_of(base: Foundation) -> PolicyParts:
-    """All of them. Policy and rules read the same row."""
+    """All of them, over the same row."""
     records, effects = base.records, base.effects
     policies = Policies(records=records, effects=effects, blobs=base.ports.blobs)
     waivers = WaiverGrants(records=records, effects=effects, policies=policies)
@@ -29,4 +33,8 @@ def policies_of(base: Foundation) -> PolicyParts:
         rules=PolicyRules(effects=effects, policies=policies, waivers=waivers),
         approvals=Approvals(records=records, effects=effects, secops=base.deployment.secops),
         waivers=waivers,
+        days=DayLimits(policies=policies, days=records.days, clock=base.ports.clock),
+        rates=ChangeRates(
+            policies=policies, rates=records.rates, clock=base.ports.clock, logs=base.ports.logs
+        ),
     )

@@ -48,6 +48,7 @@ def upkeep_of(
         reaper=Reaper(
             effects=effects,
             images=records.images,
+            index=records.index,
             capacity=records.capacity,
             resources=ports.resources,
             galleries=ports.galleries,

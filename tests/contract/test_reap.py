@@ -63,6 +63,7 @@ def reaper_of(azure: Azure, images: ImageStore) -> Reaper:
     return Reaper(
         effects=base.effects,
         images=images,
+        index=base.records.index,
         capacity=base.records.capacity,
         resources=AzureResources(azure.clients.resources, azure.configuration),
         galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),

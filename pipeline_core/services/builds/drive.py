@@ -94,7 +94,7 @@ class Driver:
             return False
         if not message.once:
             delay = build.not_before - now + _ASKED * self.effects.chance.fraction()
-            self.effects.outbox.step(build, delay=delay, reason="early", tries=message.tries, paused=paused)
+            self._go_on(build, delay, reason="early", tries=message.tries, paused=paused)
         self.effects.logs.note("step-early", image=str(build.image), build_id=str(build.id))
         return True
 
@@ -133,12 +133,13 @@ class Driver:
                 self._keep_wait(stored, delay)
             if not once:
                 met = self.refusals.meet(build, error, paused=paused)
-                self.effects.outbox.step(
+                self._go_on(
                     build,
-                    delay=delay if met is None else max(delay, met.delay),
+                    delay if met is None else max(delay, met.delay),
                     reason=error.error_class.value,
                     tries=again,
                     paused=paused if met is None else met.key,
+                    is_lack=error.error_class in retry.LACKS,
                 )
             self.effects.logs.note(
                 "step-delayed", image=str(build.image), build_id=str(build.id), error=str(error)
@@ -158,7 +159,7 @@ class Driver:
                 if once:
                     self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
                 else:
-                    self.effects.outbox.step(build, delay=delay, paused=key)
+                    self._go_on(build, delay, paused=key)
             case Moved(build=moved, delay=delay):
                 is_answered = bool(delay) and _is_answered(build, moved.value)
                 self.probing.follow(moved.value, paused, is_answered=is_answered)
@@ -168,6 +169,27 @@ class Driver:
             case _:  # the build has ended
                 self._follow_end(build, paused)
         return None
+
+    def _go_on(
+        self,
+        build: Build,
+        delay: timedelta,
+        *,
+        reason: str = "",
+        tries: int = 0,
+        paused: str = "",
+        is_lack: bool = True,
+    ) -> None:
+        """Send the message for the next look, unless sweeps alone look at the build by now.
+
+        One that pauses goes on by its own messages, because they probe. So does one that was refused by anything but
+        a lack (`is_lack`): the platform breaker counts no look of a sweep.
+        """
+        lasts = self.effects.clock.now() - build.phase_since
+        if is_lack and not paused and retry.is_left_to_sweeps(lasts, delay):
+            self.effects.logs.note("step-left-to-sweeps", image=str(build.image), build_id=str(build.id))
+            return
+        self.effects.outbox.step(build, delay=delay, reason=reason, tries=tries, paused=paused)
 
     def _keep_wait(self, stored: Stored[Build], delay: timedelta) -> None:
         """Let all chains of messages know it. Where the row cannot be written, only this chain waits."""

@@ -47,9 +47,7 @@ _WHY = {
 }
 
 
-_EXAMINED = (
-    20  # waiting builds whose own row is read in one sweep, or a share of them: a row may be left over
-)
+_EXAMINED = 4  # waiting builds whose own row is read in one sweep, or a share of them: a row may be left over
 _SHARE = 72  # turns for one round of many waiting builds: twelve hours
 _SHOWN = 20  # late builds that wait, shown in one sweep
 
@@ -58,12 +56,13 @@ _SHOWN = 20  # late builds that wait, shown in one sweep
 class ActiveBuilds:
     """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
 
-    `holders` are the builds that have a slot, `absent` those that have no row. `breakers` are the rows of all
-    platform breakers, open or not. `is_halted` is true while SecOps pause the factory.
+    `holders` are the builds that have a slot, `absent` those that have no row. `is_full` is true where no slot is free.
+    `breakers` are the rows of all platform breakers, open or not. `is_halted` is true while SecOps pause the factory.
     """
 
     known: set[BuildId] = field(default_factory=set)
     holders: tuple[BuildId, ...] = ()
+    is_full: bool = False
     is_halted: bool = False
     breakers: tuple[PlatformBreaker, ...] = ()
     lines: Lines = field(default_factory=Lines)
@@ -74,6 +73,12 @@ class ActiveBuilds:
     def open_breakers(self) -> tuple[PlatformBreaker, ...]:
         """The breakers that hold builds back."""
         return tuple(each for each in self.breakers if each.is_open)
+
+    @property
+    def may_start(self) -> bool:
+        """True where a slot is free and a build waits for one, in a line or, by a lost row, in none."""
+        waits = any(not each.held_by for each in self.lines.waiting.values())
+        return not self.is_full and (waits or any(each.phase is Phase.PENDING for each in self.running))
 
     @property
     def running(self) -> list[Build]:
@@ -98,7 +103,7 @@ class BuildSweep:
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
         seen = self.records.capacity.look()
-        active.holders, active.is_halted = seen.builds, seen.is_halted
+        active.holders, active.is_full, active.is_halted = seen.builds, seen.are_all, seen.is_halted
         if seen.has_breakers:
             active.breakers = tuple(each.value for each in self.records.breakers.list())
         return len(active.holders)

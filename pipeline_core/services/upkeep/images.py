@@ -31,7 +31,7 @@ from pipeline_core.state.fleet import Copy
 from pipeline_core.state.stores import Records
 
 _SHARE = 36  # turns for one round of a large fleet: six hours
-_LEAST = 50  # images compared in each sweep, so that a small fleet is compared as a whole
+_LEAST = 8  # images compared in each sweep: a fleet of 48 has its round within an hour
 _MOST_PLACED = 100  # copies of an older release that one sweep writes again
 MOST_WOKEN = 2000  # images asked for in one sweep, the most urgent first: more than start until the next one
 

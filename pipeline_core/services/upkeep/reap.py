@@ -7,10 +7,11 @@ Two lists give all leftovers, and the resource manager answers them from a cache
 group. The other is the list of the versions in the quarantine gallery across all images. It costs a request per
 1,000 versions of the gallery's resource group, and a subscription holds 10,000 per region. A look at each image
 would cost a request per image. Rows of leftovers would miss what appears after the end of a build, and everything
-once tables are lost. Besides the lists, a run costs a point read per build in the tags. Each removal costs one
-request and one row of the journal. The version of a build that succeeded, the usual case, costs no row. Templates
-name a build group, so that Packer makes no resource group of its own. Packer's deployments carry no tags, and the
-resource manager deletes old deployments itself.
+once tables are lost. Besides the lists, a run costs one read of the builds that go on, and a point read for each
+build in the tags that is not among them, or whose lease is over. Each removal costs one request and one row of the
+journal. The version of a build that succeeded, the usual case, costs no row. Templates name a build group, so that
+Packer makes no resource group of its own. Packer's deployments carry no tags, and the resource manager deletes old
+deployments itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
 
 MOST_OF_A_KIND = 100  # removals of one kind in one run; the next run takes the next ones
 _VERSION = "microsoft.compute/galleries/images/versions"
@@ -83,6 +85,7 @@ class _Run:
     bulkhead: Bulkhead
     found: list[_Leftover] = field(default_factory=list)
     builds: dict[BuildId, Build | None] = field(default_factory=dict)
+    active: frozenset[BuildId] = frozenset()
     in_use: int = 0
     unreadable: int = 0
     postponed: int = 0
@@ -95,6 +98,7 @@ class Reaper:
     resources: Resources
     galleries: Galleries
     images: ImageStore
+    index: Index
     capacity: CapacityStore
     effects: Effects
     deployment: Deployment
@@ -112,6 +116,8 @@ class Reaper:
         run.bulkhead.part("build resources", partial(self._find_resources, run))
         for gallery in self.deployment.quarantines:
             run.bulkhead.part(f"versions in {gallery}", partial(self._find_versions, run, gallery))
+        if run.found:
+            run.bulkhead.part("active builds", partial(self._find_active, run))
         removed = 0
         for kind in sorted({each.kind for each in run.found}, key=_rank):
             removed += run.bulkhead.part(kind, partial(self._remove_kind, run, kind))
@@ -161,6 +167,11 @@ class Reaper:
         ]
         return len(listed)
 
+    def _find_active(self, run: _Run) -> int:
+        """The builds that have not reported their end. Where they cannot be read, each build's own row decides."""
+        run.active = frozenset(self.index.active())
+        return len(run.active)
+
     def _remove_kind(self, run: _Run, kind: str) -> int:
         removable: list[tuple[_Leftover, Judgement]] = []
         for each in run.found:
@@ -174,6 +185,8 @@ class Reaper:
         )
 
     def _judge(self, run: _Run, each: _Leftover, removable: list[tuple[_Leftover, Judgement]]) -> bool:
+        if leases.find_build_id(each.tags) in run.active and leases.is_leased(each.tags, run.now):
+            return False  # also where the build has ended and not reported it: then the next run removes it
         judgement = leases.judge(each.tags, self._find_build(run, each), run.now)
         if judgement.needs_person:
             run.unreadable += 1

@@ -77,7 +77,8 @@ class Sweeper:
         bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
-        has_work = bool(active.known or slots)
+        # Where something could not be read, a pass finds out whether a build may start.
+        has_work = bool(slots) or active.may_start or bool(active.known and bulkhead.failures)
         if not has_work:  # else the pass that comes anyhow looks at them
             has_work = any(platform_breaker.has_work(each, now) for each in active.breakers)
         if has_work:

@@ -3,9 +3,11 @@
 Reads and changes nothing. No answer parses the heads of a fleet.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.lineage import (
@@ -17,12 +19,14 @@ from pipeline_core.domain.lineage import (
     upwards,
 )
 from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Reads
 from pipeline_core.services.views.views import LineageView
 from pipeline_core.state.fleet import PlacePage
 from pipeline_core.state.stores import Records
 
 PAGE_LIMIT = 1000  # images that a page of the fleet holds at most: one read of a table
 BELOW_LIMIT = 200  # images below one that a page holds at most: a read each
+_AHEAD = 4  # images of one parent for which the read of what is below has begun
 _SEPARATOR = "/"  # between the names of a path in a cursor; no name has it
 
 
@@ -47,28 +51,33 @@ def page_of_fleet(
 
 
 def around(
-    records: Records, image: ImageName, *, after: Sequence[ImageName] = (), limit: int = BELOW_LIMIT
+    records: Records,
+    reads: Reads,
+    image: ImageName,
+    *,
+    after: Sequence[ImageName] = (),
+    limit: int = BELOW_LIMIT,
 ) -> LineageView:
     """An image, all its ancestors, and a page of what is below it: each image behind its parent. Raises NotFound.
 
     Ancestors come from the heads. What is below comes from the index, as a cascade finds it. It costs a read for each
-    of the ancestors, for each image below that is shown, and for each level between the image and the cursor.
-    Levels are those of the whole forest.
+    of the ancestors, for each image below that is shown, and for each level between the image and the cursor. Below
+    an image, up to 4 of its children are read at the same time. Levels are those of the whole forest.
     """
-    chain = _upwards(records, image)
-    problem = chain_problem(image, chain)
+    parents_above = _upwards(records, image)
+    problem = chain_problem(image, parents_above)
     problems = () if problem is None else (problem,)
     if problem is not None:
         return LineageView(levels=(), parents={}, errors=problems)
-    names = [*reversed(chain)]  # the root first
-    walk = _Walk(records=records, above=names)
+    names = [*reversed(parents_above)]  # the root first
+    walk = _Walk(records=records, reads=reads, above=names)
     below = walk.take(after, min(limit, BELOW_LIMIT))
     levels = [[str(name)] for name in names]
     for path in below.paths:
         level = len(names) + len(path) - 1
         levels += [[] for _ in range(level + 1 - len(levels))]
         levels[level].append(str(path[-1]))
-    parents = {str(name): _text(parent) for name, parent in chain.items()}
+    parents = {str(name): _text(parent) for name, parent in parents_above.items()}
     parents |= {str(path[-1]): str(path[-2] if len(path) > 1 else image) for path in below.paths}
     return LineageView(
         levels=tuple(map(tuple, levels)), parents=parents, errors=tuple(below.problems), next=below.after
@@ -84,11 +93,44 @@ class _Below:
     after: str | None
 
 
+Below = Callable[[], Iterator[ImageName]]  # waits for the read that has begun
+
+
+@dataclass(slots=True, kw_only=True)
+class _Siblings:
+    """The children of one image in order. `ahead` are those that come next, with the read of what is below them.
+
+    `room` is how many images the page could take when the first of them was asked for.
+    """
+
+    names: Iterator[ImageName]
+    room: int
+    ahead: deque[tuple[ImageName, Below | None]] = field(default_factory=deque)
+    taken: int = 0
+
+    def next(
+        self, begin: Callable[[ImageName], Below | None], room: int
+    ) -> tuple[ImageName, Below | None] | None:
+        """The next child, None after the last one. `room` is how many images the page can take now.
+
+        Reads have begun for as many children as will come onto the page, if each takes as much of it as those before.
+        """
+        each = max(1, (self.room - room) // max(1, self.taken))
+        while len(self.ahead) < max(1, min(_AHEAD, room // each)):
+            name = next(self.names, None)
+            if name is None:
+                break
+            self.ahead.append((name, begin(name) if room else None))
+        self.taken += 1
+        return self.ahead.popleft() if self.ahead else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
     """Down the index from the last image of `above`: a child, all that is below it, then the next child."""
 
     records: Records
+    reads: Reads
     above: Sequence[ImageName]
 
     def take(self, after: Sequence[ImageName], limit: int) -> _Below:
@@ -96,31 +138,38 @@ class _Walk:
         paths: list[tuple[ImageName, ...]] = []
         problems: list[LineageProblem] = []
         here = list(after[:MAX_DEPTH])
-        waiting = [self._children(here, depth, after=name) for depth, name in enumerate(here)]
-        waiting.append(self._children(here, len(here)))
+        parents = [self.above[-1], *here]
+        begun = [self._begin(parent, after=name) for parent, name in zip(parents, [*here, None], strict=True)]
+        waiting = [_Siblings(names=below(), room=limit) for below in begun]
         while waiting:
-            child = next(waiting[-1], None)
             here = here[: len(waiting) - 1]
-            if child is None:
+            found = waiting[-1].next(partial(self._begin_below, here), limit - len(paths))
+            if found is None:
                 waiting.pop()
                 continue
+            child, below = found
             problem = self._problem(child, here)
             if problem is not None:
                 problems.append(problem)
                 continue
-            if len(paths) == limit:
+            if below is None or len(paths) == limit:  # the page is full
                 return _Below(paths=paths, problems=problems, after=_SEPARATOR.join(map(str, paths[-1])))
             here.append(child)
             paths.append(tuple(here))
-            waiting.append(self._children(here, len(here)))
+            waiting.append(_Siblings(names=below(), room=limit - len(paths)))
         return _Below(paths=paths, problems=problems, after=None)
 
-    def _children(
-        self, path: Sequence[ImageName], depth: int, *, after: ImageName | None = None
-    ) -> Iterator[ImageName]:
-        """The children of the image at this depth of the path; depth 0 is the image where the walk begins."""
-        parent = path[depth - 1] if depth else self.above[-1]
-        return self.records.index.children(parent, after="" if after is None else str(after))
+    def _begin(self, parent: ImageName, *, after: ImageName | None = None) -> Below:
+        """Begin to read the names of an image's children: the first page of them."""
+
+        def read() -> Iterator[ImageName]:
+            names = self.records.index.children(parent, after="" if after is None else str(after))
+            return chain(tuple(islice(names, 1)), names)
+
+        return self.reads.begin(read)
+
+    def _begin_below(self, path: Sequence[ImageName], child: ImageName) -> Below | None:
+        return self._begin(child) if self._problem(child, path) is None else None
 
     def _problem(self, child: ImageName, path: Sequence[ImageName]) -> LineageProblem | None:
         """Why the walk does not go on with this child."""

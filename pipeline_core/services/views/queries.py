@@ -172,7 +172,7 @@ class Queries:
         """
         if image is None:
             return lineage.page_of_fleet(self.records, after=after[-1] if after else None, limit=limit)
-        return lineage.around(self.records, image, after=after, limit=limit)
+        return lineage.around(self.records, self.effects.reads, image, after=after, limit=limit)
 
     def check(self) -> bool:
         """True if state can be read. Raises the error of the store, and TablesLost where its rows are gone."""

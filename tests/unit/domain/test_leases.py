@@ -111,6 +111,22 @@ def test_what_may_be_removed_and_why(case: str) -> None:
     assert leases.judge(given_tags, build, NOW) is expected
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (None, False),
+        ("tomorrow", False),
+        (RUNNING, True),
+        (NOW - leases.CLOCK_ERROR + timedelta(seconds=1), True),
+        (NOW - leases.CLOCK_ERROR, False),
+    ],
+)
+def test_a_lease_holds_until_it_is_over_by_a_late_clock_too(
+    until: datetime | str | None, expected: bool
+) -> None:
+    assert leases.is_leased(tags(until), NOW) is expected
+
+
 def test_removals_are_these_and_only_what_stays_for_ever_needs_a_person() -> None:
     removals = {each for each in Judgement if each.is_removal}
     assert removals == {Judgement.ENDED, Judgement.REPLACED, Judgement.UNCLAIMED}

@@ -83,6 +83,13 @@ def test_looks_at_what_lasts_become_rare_within_bounds() -> None:
     assert [look(lasts) for lasts in (0, 4, 12, 80, 900)] == [each * minute for each in (1, 1, 3, 20, 20)]
 
 
+def test_a_long_look_at_a_build_that_waits_for_hours_is_left_to_sweeps() -> None:
+    minute = timedelta(minutes=1)
+    cases = [(119, 30), (120, 4), (120, 5), (7200, 30)]
+    left = [retry.is_left_to_sweeps(lasts * minute, delay * minute) for lasts, delay in cases]
+    assert left == [False, False, True, True]
+
+
 def test_delays_grow_and_jitter_spreads_them() -> None:
     first, second = (next_try(ErrorClass.NETWORK, attempt, 0.0) for attempt in (1, 2))
     assert isinstance(first, TryAgain)

@@ -25,7 +25,7 @@ from simulation import world
 from tests.unit.services import scenes
 
 COUNT = 120
-_QUIET = 11 + 50  # operations: the parts of a sweep, and the copies in turn
+_QUIET = 11 + 8  # operations: the parts of a sweep, and the copies in turn
 
 
 def _flat(change: Callable[[ImageHead], ImageHead]) -> SeededFleet:

@@ -294,6 +294,37 @@ def test_a_page_waits_for_two_reads() -> None:
     assert _waits(fleet, lambda queries: queries.images(limit=50)) == 2
 
 
+class ReadsAhead(CountedReads):
+    """Counts how many reads have begun and were not waited for, at most."""
+
+    def __init__(self, made: SimulatedWorld) -> None:
+        super().__init__(made)
+        self._open = self.most = 0
+
+    def begin(self, read: Callable[[], Answer]) -> Callable[[], Answer]:
+        answer = super().begin(read)
+        self._open += 1
+        self.most = max(self.most, self._open)
+
+        def wait() -> Answer:
+            self._open -= 1
+            return answer()
+
+        return wait
+
+
+def test_what_is_below_an_image_is_read_a_few_images_at_a_time() -> None:
+    fleet = seeded.current(seeded.below_one(60))
+    made, queries = fleet.world, fleet.world.factory.queries
+    reads = ReadsAhead(made)
+    counted = replace(queries, effects=replace(queries.effects, reads=reads))
+    cost = fleet.cost(lambda: counted.lineage(seeded.name_of(0), limit=50)).tables
+    assert (reads.most, cost) == (
+        4,
+        1 + 1 + 50,
+    )  # the head, the first page of the index, and a read for each image
+
+
 def test_an_image_waits_for_its_chain_and_for_little_else() -> None:
     fleet = page_latency.in_cascade(100)
     chain = 3 + 2 + 2  # heads, source and platform, claims

@@ -4,11 +4,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse, parse_cursor
+from triggers.api.forms.form import maybe_in_query
+from triggers.api.forms.names import (
+    APPROVAL_CURSOR,
+    IMAGE,
+    IMAGE_CURSOR,
+    TEAM,
+    ImageInPath,
+    TeamInPath,
+    TeamInQuery,
+)
 from triggers.api.routes.grants.models import (
     ApproveRequest,
     BaseImages,
@@ -19,7 +27,6 @@ from triggers.api.routes.grants.models import (
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
-After = Annotated[str, Query(description=CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 _ONE = "/images/{name}/approvals/{team}"
 
@@ -30,50 +37,55 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/approvals")
     def list_approvals(
-        parent: str | None = None,
-        team: str | None = None,
+        parent: Annotated[ImageName | None, Depends(maybe_in_query("parent", IMAGE))],
+        team: Annotated[TeamName | None, Depends(maybe_in_query("team", TEAM))],
+        after: Annotated[str | None, Depends(maybe_in_query("after", APPROVAL_CURSOR))],
         *,
         ending: Annotated[bool, Query(description="Only those that hold and end within 14 days")] = False,
-        after: After = "",
         limit: Limit = 100,
     ) -> ParentApprovals:
         """Approvals of parents. A page may hold fewer than `limit`: continue with `next`."""
         page = factory().approvals.page(
-            parent=None if parent is None else parse("parent", ImageName, parent),
-            team=None if team is None else parse("team", TeamName, team),
+            parent=parent,
+            team=team,
             ending=ending,
-            after=parse_cursor("after", CursorForm.APPROVAL, after),
+            after=after or "",
             limit=limit,
         )
         return ParentApprovals.model_validate(page)
 
     @routes.put(_ONE)
-    def approve_parent(name: str, team: str, body: ApproveRequest, caller: Caller) -> ParentApproval:
+    def approve_parent(
+        name: ImageInPath, team: TeamInPath, body: ApproveRequest, caller: Caller
+    ) -> ParentApproval:
         """Let a team build on an image of another team. SecOps only; 409 where the owner withdrew its offer."""
-        image, wanted = parse("name", ImageName, name), parse("team", TeamName, team)
-        found = factory().approvals.approve(image, wanted, caller, until=body.until, reason=body.reason)
+        found = factory().approvals.approve(name, team, caller, until=body.until, reason=body.reason)
         return ParentApproval.model_validate(found)
 
     @routes.post(f"{_ONE}/withdraw")
-    def withdraw_approval(name: str, team: str, body: ReasonRequest, caller: Caller) -> ParentApproval:
+    def withdraw_approval(
+        name: ImageInPath, team: TeamInPath, body: ReasonRequest, caller: Caller
+    ) -> ParentApproval:
         """End an approval (SecOps), or no longer offer an image (its owner). What is built on it goes on."""
-        image, wanted = parse("name", ImageName, name), parse("team", TeamName, team)
-        found = factory().approvals.withdraw(image, wanted, caller, reason=body.reason)
+        found = factory().approvals.withdraw(name, team, caller, reason=body.reason)
         return ParentApproval.model_validate(found)
 
     @routes.post(f"{_ONE}/offer")
-    def offer_parent(name: str, team: str, body: ReasonRequest, caller: Caller) -> ParentApproval:
+    def offer_parent(
+        name: ImageInPath, team: TeamInPath, body: ReasonRequest, caller: Caller
+    ) -> ParentApproval:
         """Offer an image again that its owner had withdrawn. Its owner only."""
-        image, wanted = parse("name", ImageName, name), parse("team", TeamName, team)
         return ParentApproval.model_validate(
-            factory().approvals.offer(image, wanted, caller, reason=body.reason)
+            factory().approvals.offer(name, team, caller, reason=body.reason)
         )
 
     @routes.get("/bases")
-    def list_bases(team: str, after: After = "", limit: Limit = 200) -> BaseImages:
+    def list_bases(
+        team: TeamInQuery,
+        after: Annotated[str | None, Depends(maybe_in_query("after", IMAGE_CURSOR))],
+        limit: Limit = 200,
+    ) -> BaseImages:
         """What a team may build on. A page may hold fewer than `limit`: continue with `next`."""
-        first = parse_cursor("after", CursorForm.IMAGE, after)
-        page = factory().bases.page(parse("team", TeamName, team), after=first, limit=limit)
-        return BaseImages.model_validate(page)
+        return BaseImages.model_validate(factory().bases.page(team, after=after or "", limit=limit))
 
     return routes

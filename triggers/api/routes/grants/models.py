@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AliasPath, Field
 
 from pipeline_core.domain.definitions import WaiverKind
-from triggers.api.models import VISIBLE, Answer, Reason, Request, Text
+from triggers.api.forms.shown import Text
+from triggers.api.models import VISIBLE, Answer, Reason, Request
 
 Day = Annotated[date, Field(strict=False)]  # JSON has no dates
 
