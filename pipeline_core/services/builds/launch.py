@@ -19,6 +19,7 @@ from pipeline_core.domain.definitions import (
     Provisioner,
     SecurityType,
     ShellStep,
+    WaiverKind,
 )
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, PermanentError
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
@@ -29,8 +30,8 @@ from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
-from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
@@ -62,7 +63,7 @@ class Launcher:
     captures: Captures
     containers: Containers
     documents: Documents
-    floors: Floors
+    waivers: WaiverGrants
     deployment: Deployment
 
     def prepare(self, build: Build, group: str, now: datetime) -> NewContainerGroup:
@@ -152,13 +153,19 @@ class Launcher:
             plan=None if prepared.os.plan is None else wire.Plan.of(prepared.os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
-            tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
+            tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
+            waived=self._waived(definition) if is_build else (),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
             lease_until=lease,
             tags={**self.deployment.tags, **_tags(build, lease)},
         )
+
+    def _waived(self, definition: ImageDefinition) -> tuple[wire.WaivedFinding, ...]:
+        """Findings of hygiene that are waived at this moment: the check of the build stage passes them."""
+        counting = self.waivers.counting(definition, WaiverKind.HYGIENE)
+        return tuple(wire.WaivedFinding(rule=each.rule, path=each.asked.path) for each in counting)
 
     def _source(self, build: Build, gallery: GalleryName) -> wire.MarketplaceImage | wire.GalleryImage:
         origin = build.inputs.origin
