@@ -21,6 +21,8 @@ _ANSWER_LIMIT = 64 * 1024 * 1024  # bytes: the largest file of evidence
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", re.ASCII)
 _TRIES = 3
 _WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
+_OVER_LIMIT = 429
+_LIMITED_FOR = 120.0  # seconds that one request waits in all because of a limit, which ends by itself
 
 Json = dict[str, Any]
 
@@ -76,14 +78,22 @@ class _Target:
         self.is_complete = total is None or self.size >= total
 
 
+def _quiet(_line: str) -> None:
+    """Nobody reads it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Exchanges with one factory; `ca_file` is a PEM file that is trusted instead of the public authorities."""
+    """Exchanges with one factory; `ca_file` is a PEM file that is trusted instead of the public authorities.
+
+    `report` gets a line where a limit of the factory makes a request wait.
+    """
 
     url: str
     token: str = field(repr=False)
     ca_file: str = ""
     sleep: Callable[[float], None] = time.sleep
+    report: Callable[[str], None] = _quiet
 
     def get(self, path: str) -> Json:
         """An answer that needs nothing else, such as of `/api/retention`."""
@@ -130,13 +140,22 @@ class Connection:
         headers: Mapping[str, str],
         target: "_Target | None" = None,
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        for left in reversed(range(_TRIES)):
+        left, limited = _TRIES, 0.0
+        while True:
             status, text, received = self._send(method, path, content, headers, target)
-            wait = _wait_of(status, received) if left else None
-            if wait is None:
+            wait = _wait_of(status, received)
+            if status == _OVER_LIMIT and wait is not None:
+                wait = max(wait, 1.0)
+                limited += wait
+                if limited > _LIMITED_FOR:
+                    return status, text, received
+                self.report(f"waiting {wait:g} s: {_detail_of(text)}")
+                self.sleep(wait)
+                continue
+            left -= 1
+            if wait is None or not left:
                 return status, text, received
             self.sleep(wait)
-        raise AssertionError("the last try always has an answer")
 
     def _send(
         self,
@@ -220,10 +239,15 @@ def _bounded(answer: requests.Response) -> bytes:
     return bytes(content)
 
 
+def _detail_of(text: bytes) -> str:
+    body = _json_of(text) or {}
+    return str(body.get("detail") or "the factory has too many requests")
+
+
 def _wait_of(status: int, headers: Mapping[str, str]) -> float | None:
     """Seconds to wait before the next try, or None where a next try is of no use."""
     wanted = headers.get("Retry-After", "")
-    if status not in (429, 503) or not wanted.isdecimal() or float(wanted) > _WAIT_LIMIT:
+    if status not in (_OVER_LIMIT, 503) or not wanted.isdecimal() or float(wanted) > _WAIT_LIMIT:
         return None
     return float(wanted)
 
@@ -237,6 +261,9 @@ def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) 
         )
     if status >= 400:
         failure = _failure_of(status, body, what)
+        wait = headers.get("Retry-After", "")
+        if status == _OVER_LIMIT and body is None and wait.isdecimal():
+            failure = Unreachable(f"{failure}: try again in {wait} s")
         if isinstance(failure, CommandRefused):
             failure.etag = headers.get("ETag", "")
         raise failure
@@ -257,10 +284,14 @@ def _failure_of(status: int, body: Json | None, what: str) -> CommandRefused | U
     """The failure in the RFC 9457 problem details, or a plain one where there are none."""
     if body is None or "detail" not in body:
         plain = f"{what} was answered with {status} and no explanation"
-        return Unreachable(plain) if status >= 500 else CommandRefused(plain, status=status)
+        return (
+            Unreachable(plain)
+            if status >= 500 or status == _OVER_LIMIT
+            else CommandRefused(plain, status=status)
+        )
     correlation = f" [correlation id {body['correlation_id']}]" if body.get("correlation_id") else ""
     text = f"{body['detail']} ({status}){correlation}"
-    if status >= 500 or status == 429:
+    if status >= 500 or status == _OVER_LIMIT:
         return Unreachable(text)
     faults = body.get("errors")
     problems = [

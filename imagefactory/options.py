@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from imagefactory import sign_in
+from imagefactory import screen, sign_in
 from imagefactory.client import Client
 from imagefactory.connection import checked_url
 from imagefactory.failures import Misused
@@ -31,7 +31,9 @@ def client_of(url: str, ca_file: str) -> Client:
     """A signed-in client; raises Misused where no factory is named or nobody is signed in."""
     if not url:
         raise Misused("no factory is named: give --url or set IMAGEFACTORY_URL")
-    return Client(url=checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
+    return Client(
+        url=checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file, report=screen.note
+    )
 
 
 def demand_reason(reason: str, advice: str) -> None:

@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 from builder.log.redaction import Redactor
 from builder.results import xccdf
+from pipeline_core.domain.blob_rights import GOSS, HYGIENE, SCAN, SCAN_PAGE, SMOKE
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedCheck, ReportedScan, Tests
 
 RESULT_LIMIT = 1024 * 1024  # bytes
 DETAIL_LIMIT = 500  # characters
-GOSS, SMOKE, HYGIENE = "goss.json", "smoke.json", "hygiene.json"
-SCAN, SCAN_PAGE = "xccdf.xml.gz", "report.html.gz"
 
 _PAGE_LIMIT = 16 * 1024 * 1024  # bytes
 _LIMITS = {SCAN: xccdf.FILE_LIMIT, SCAN_PAGE: _PAGE_LIMIT}

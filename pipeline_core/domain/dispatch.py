@@ -8,7 +8,7 @@ a team at its limit are parked in the team's own line. The key of a row says whi
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline_core.domain.builds import Build
@@ -60,13 +60,42 @@ class PendingBuild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeamSlots:
+    """How many builds of one team SecOps' policy lets run at the same time. None: as many as the settings say.
+
+    A limit below what runs stops nothing: the team's next build starts when fewer run. `revision` is the policy's.
+    """
+
+    revision: int = 0
+    general: int | None = None
+    teams: Mapping[TeamName, int | None] = field(default_factory=dict)
+
+    @property
+    def has_limits(self) -> bool:
+        """True where the policy limits any team."""
+        return self.general is not None or any(own is not None for own in self.teams.values())
+
+    def within(self, team: TeamName, settings: int) -> int:
+        """The slots of one team, where `settings` allow so many to each."""
+        own = self.teams.get(team, self.general)
+        return settings if own is None else min(own, settings)
+
+
+NO_TEAM_SLOTS = TeamSlots()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What is free: numbers of free slots, slots in use per team, container creations left; `starts` so far."""
+    """What is free: numbers of free slots, slots in use per team, container creations left; `starts` so far.
+
+    `team_slots` is what the policy says; the callers below give what the settings say as `team_limit`.
+    """
 
     free_slots: tuple[int, ...]
     by_team: Mapping[TeamName, int]
     creates_left: int
     starts: int = 0
+    team_slots: TeamSlots = NO_TEAM_SLOTS
 
     @property
     def can_start(self) -> int:
@@ -75,7 +104,13 @@ class Capacity:
 
     def room_of(self, team: TeamName, team_limit: int) -> int:
         """How many builds of one team can be started at most."""
-        return max(0, min(self.can_start, team_limit - self.by_team.get(team, 0)))
+        return max(
+            0, min(self.can_start, self.team_slots.within(team, team_limit) - self.by_team.get(team, 0))
+        )
+
+    def is_full(self, team: TeamName, team_limit: int) -> bool:
+        """True where the team has all the slots that it may have."""
+        return self.by_team.get(team, 0) >= self.team_slots.within(team, team_limit)
 
     @property
     def late_turns(self) -> int:
@@ -134,7 +169,7 @@ def choose(
     slots = capacity.free_slots[: capacity.can_start]
     for number, slot in enumerate(slots, start=capacity.starts + 1):
         lines = (line, late_line) if number % LATE_EVERY else (late_line, line)
-        found = _next(lines, used, team_limit, begun)
+        found = _next(lines, replace(capacity, by_team=used), team_limit, begun)
         if found is None:
             break
         used[found.team] += 1
@@ -144,13 +179,13 @@ def choose(
 
 
 def _next(
-    lines: Iterable[deque[PendingBuild]], used: Mapping[TeamName, int], team_limit: int, begun: set[BuildId]
+    lines: Iterable[deque[PendingBuild]], capacity: Capacity, team_limit: int, begun: set[BuildId]
 ) -> PendingBuild | None:
     """The first build that can start. One that cannot is dropped: within one choice no team gets room again."""
     for line in lines:
         while line:
             candidate = line.popleft()
-            if candidate.build not in begun and used.get(candidate.team, 0) < team_limit:
+            if candidate.build not in begun and not capacity.is_full(candidate.team, team_limit):
                 return candidate
     return None
 

@@ -1,4 +1,4 @@
-"""What is below SecOps' floor in an image: in its registered definition, and in its live version. Pure.
+"""What is below SecOps' floor in an image, or over a limit: in its definition, and in its live version. Pure.
 
 A definition that asks for no scan is not below the floor: the scan that the floor demands is made and judged anyway.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.domain.verdicts import Verdict
@@ -21,7 +21,8 @@ _NAMED = 10  # allowed values that a remedy lists
 class Promises:
     """The promises of a definition for which SecOps sets a floor, except those that every registration holds.
 
-    `profile` is None where it asks for no scan; `waivers` are owner and day of expiry of each, in order.
+    `profile` is None where it asks for no scan; `waivers` are owner and day of expiry of each, in order; `replicas`
+    are those of each region, in order. Registrations of older releases have no size, timeout and replicas.
     """
 
     profile: str | None = None
@@ -29,6 +30,9 @@ class Promises:
     waivers: tuple[tuple[str, date], ...] = ()
     regions: tuple[Region, ...] = ()
     os_disk_gb: int | None = None
+    vm_size: str = ""
+    timeout: timedelta | None = None
+    replicas: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,9 @@ def promises_of(definition: ImageDefinition) -> Promises:
         waivers=() if target is None else tuple((each.owner, each.expires) for each in target.waivers),
         regions=tuple(region.name for region in definition.publish.regions),
         os_disk_gb=definition.build.os_disk_gb,
+        vm_size=definition.build.vm_size,
+        timeout=definition.build.timeout,
+        replicas=tuple(region.replicas for region in definition.publish.regions),
     )
 
 
@@ -90,9 +97,10 @@ def breaches(
     max_age: timedelta | None,
     policy: Policy,
     root: ImageName,
+    team: TeamName,
     today: date,
 ) -> Iterator[Breach]:
-    """Everything in a definition that is below the floor of its base. Each message names the floor.
+    """Everything in a definition that is below the floor of its base or over a limit of its team, which is named.
 
     `max_age` is the length of the refresh period in force: SecOps' own where the definition names none.
     """
@@ -100,6 +108,7 @@ def breaches(
     yield from _of_waivers(promises.waivers, policy, today)
     yield from _of_lists(promises, origin, catalog, policy)
     yield from _of_disk(promises, policy)
+    yield from _of_limits(promises, policy, team)
     longest = policy.longest_max_age
     if longest is not None and (max_age is None or max_age > longest):
         yield Breach(
@@ -214,6 +223,42 @@ def _of_disk(promises: Promises, policy: Policy) -> Iterator[Breach]:
             message=f"is {size}, and {_policy(policy)} allows {largest} at most",
             remedy=f"give {largest} or less, or leave it out",
         )
+
+
+def _of_limits(promises: Promises, policy: Policy, team: TeamName) -> Iterator[Breach]:
+    limits, by = policy.limits.of(team), limit_of(policy, team)
+    if promises.vm_size and not limits.allow_size(promises.vm_size):
+        yield Breach(
+            path="spec.build.vmSize",
+            message=f"is {promises.vm_size}, which {by} does not allow as a size of machines",
+            remedy=f"use one of: {_some(limits.machine_sizes)}",
+        )
+    length = promises.timeout
+    if limits.timeout is not None and length is not None and length > limits.timeout:
+        yield Breach(
+            path="spec.build.timeout",
+            message=f"is {span(length)}, and {by} allows {span(limits.timeout)} at most",
+            remedy=f"give {span(limits.timeout)} or less",
+        )
+    if limits.regions is not None and len(promises.regions) > limits.regions:
+        yield Breach(
+            path="spec.publish.regions",
+            message=f"has {len(promises.regions)} regions, and {by} allows {limits.regions} at most",
+            remedy=f"name {limits.regions} or fewer",
+        )
+    for position, replicas in enumerate(promises.replicas):
+        if limits.replicas is not None and replicas > limits.replicas:
+            yield Breach(
+                path=f"spec.publish.regions[{position}].replicas",
+                message=f"is {replicas}, and {by} allows {limits.replicas} at most",
+                remedy=f"give {limits.replicas} or less",
+            )
+
+
+def limit_of(policy: Policy, team: TeamName) -> str:
+    """Whose limit it is, for a message: that of one team, of the policy, or the factory's own without a policy."""
+    whose = f"limit of team {team}" if team in policy.limits.teams else "limit"
+    return f"the {whose} in {_policy(policy)}" if policy.revision else "the limit of the factory"
 
 
 def _policy(policy: Policy) -> str:

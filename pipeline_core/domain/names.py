@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from pipeline_core.domain.errors import InvalidValue
 
+WORDS = "[a-z][a-z0-9]*(?:-[a-z0-9]+)*"  # the form of a name of an image or a team; its length is bounded beside it
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Name:
@@ -29,7 +31,7 @@ class ImageName(_Name):
 
     __slots__ = ()
     kind = "a name of an image"
-    pattern = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
+    pattern = re.compile(rf"{WORDS}(?<!.{{64}})", re.ASCII)
     rule = "lower-case letters, digits and single dashes, starting with a letter, at most 63 characters"
 
 
@@ -38,7 +40,7 @@ class TeamName(_Name):
 
     __slots__ = ()
     kind = "a name of a team"
-    pattern = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
+    pattern = re.compile(rf"{WORDS}(?<!.{{64}})", re.ASCII)
     rule = "lower-case letters, digits and single dashes, starting with a letter, at most 63 characters"
 
 
@@ -110,7 +112,8 @@ class BuildId(_Name):
 
     __slots__ = ()
     kind = "an id of a build"
-    pattern = re.compile(r"[a-z][a-z0-9-]{0,62}\.[0-9a-f]{12}\.[1-9][0-9]{0,5}", re.ASCII)
+    # Before its first dot is the name of an image, so at most 63 characters.
+    pattern = re.compile(rf"(?![^.]{{64}}){WORDS}\.[0-9a-f]{{12}}\.[1-9][0-9]{{0,5}}", re.ASCII)
     rule = "image name, 12 characters of the fingerprint and the generation, joined by dots"
 
     @property

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.names import Digest, ImageName, Region
+from pipeline_core.domain.team_limits import DEFAULTS, PolicyLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class Policy:
     """One version of the policy. `bases` overrides `compliance` for a base and all that descends from it.
 
     Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all; addresses of
-    `waivers.grantors` are in lower case. From `enforced_from` on, a raised floor makes live
-    versions non-compliant. For new builds and registrations it holds at once.
+    `waivers.grantors` are in lower case. `limits` hold without a policy too. From `enforced_from` on, a raised floor
+    makes live versions non-compliant. For new builds and registrations it holds at once.
     """
 
     revision: int
@@ -71,6 +72,7 @@ class Policy:
     catalog: frozenset[str] = frozenset()
     longest_max_age: timedelta | None = None
     largest_os_disk: int | None = None  # GB
+    limits: PolicyLimits = DEFAULTS
     enforced_from: datetime | None = None
 
     def floor(self, root: ImageName) -> ComplianceFloor:

@@ -6,8 +6,10 @@ Pure. An address may hold a token in its path, so texts for people show its sche
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlsplit
 
+from pipeline_core.domain.cursors import RECEIVER
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import TeamName
@@ -26,7 +28,6 @@ ALERTS = frozenset(
     }
 )
 OF_FACTORY = frozenset({Event.FACTORY_PAUSED, Event.FACTORY_RESUMED})
-_PATTERN = re.compile(r"([a-z][a-z0-9]*(?:-[a-z0-9]+)*(?<!.{64})--|)[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,9 +38,10 @@ class ReceiverId:
     """
 
     value: str
+    pattern: ClassVar[re.Pattern[str]] = re.compile(RECEIVER, re.ASCII)
 
     def __post_init__(self) -> None:
-        if not _PATTERN.fullmatch(self.value):
+        if not self.pattern.fullmatch(self.value):
             raise InvalidValue(
                 "an id of a receiver", self.value, "an id that `imagefactory notify list` prints"
             )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.names import ChannelName, ImageName, Region
@@ -34,6 +35,24 @@ class MarketplaceSource:
     def urn(self, version: MarketplaceVersion) -> str:
         """`publisher:offer:sku:version`, as Azure writes it."""
         return f"{self.publisher}:{self.offer}:{self.sku}:{version}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceKey:
+    """`publisher:offer:sku:location`, the key of a source. Azure compares these names without case."""
+
+    value: str
+    pattern: ClassVar[re.Pattern[str]] = re.compile(
+        rf"{_PART.pattern}(?::{_PART.pattern}){{2}}:{Region.pattern.pattern.replace('a-z', 'A-Za-z')}",
+        re.ASCII,
+    )
+
+    def __post_init__(self) -> None:
+        if not self.pattern.fullmatch(self.value):
+            raise InvalidValue("a key of a source", self.value, "publisher:offer:sku:location")
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

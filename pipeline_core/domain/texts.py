@@ -11,7 +11,7 @@ import unicodedata
 LINES = "\n\t"  # what a text of several lines may have beside letters
 
 _ODD = re.compile(r"[^\x20-\x7e]")  # worth a look; most texts have none, or few
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, direction and invisible, half, line, paragraph
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, direction and invisible, half, line, paragraph
 
 
 def find_hidden(text: str, *, keeping: str = "") -> str | None:
@@ -30,4 +30,4 @@ def cleaned(text: str, *, keeping: str = "", instead: str = " ") -> str:
 
 
 def _is_hidden(letter: str) -> bool:
-    return unicodedata.category(letter) in _HIDDEN
+    return unicodedata.category(letter) in HIDDEN

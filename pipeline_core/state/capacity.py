@@ -1,7 +1,8 @@
 """Slots as rows that are inserted if absent: their holders, the number per team, the creations.
 
-One partition holds `slot:N`, `build:ID`, `team:T`, `spent`, `deleted` and `stop:KEY` rows. Each change of them is one
-transaction on the ETags that the decision read. So two dispatchers can never exceed a limit together.
+One partition holds `slot:N`, `build:ID`, `team:T`, `spent`, `deleted`, `slots-of-teams` and `stop:KEY` rows. Each
+change of them is one transaction on the ETags that the decision read. So two dispatchers can never exceed a limit
+together.
 """
 
 import contextlib
@@ -13,13 +14,14 @@ from functools import partial
 
 from pipeline_core.domain import creations
 from pipeline_core.domain.creations import Budget, Spent
-from pipeline_core.domain.dispatch import Capacity, PendingBuild
+from pipeline_core.domain.dispatch import NO_TEAM_SLOTS, Capacity, PendingBuild, TeamSlots
 from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import creations as spending
 from pipeline_core.state import rows
 from pipeline_core.state.concurrency import RACED, changing
+from pipeline_core.state.limits import team_slots
 
 TABLE = "capacity"
 PARTITION = "slots"
@@ -72,6 +74,7 @@ class Ledger:
     taken: set[int] = field(default_factory=set)
     teams: dict[TeamName, Row] = field(default_factory=dict)
     spent: Row | None = None
+    team_slots: TeamSlots = NO_TEAM_SLOTS
     has_breakers: bool = False
     is_halted: bool = False
 
@@ -88,6 +91,7 @@ class Ledger:
             by_team={team: _count_of(row) for team, row in self.teams.items()},
             creates_left=creations.left(spent, self.budget, self.now),
             starts=spent.starts,
+            team_slots=self.team_slots,
         )
 
 
@@ -132,8 +136,22 @@ class CapacityStore:
 
     @property
     def team_slots(self) -> int:
-        """The number of slots that one team may hold at once."""
+        """The number of slots that one team may hold at once, by the settings."""
         return self._team_slots
+
+    def save_team_slots(self, slots: TeamSlots, *, is_current: Callable[[], bool]) -> None:
+        """Keep what the policy says beside the slots, so that no pass reads the policy.
+
+        `is_current` is asked after the row is read: where another policy is in force by then, its own writer keeps it.
+        Raises TransientError where others keep writing it.
+        """
+
+        def save(row: Row | None) -> None:
+            is_needed = slots.has_limits if row is None else team_slots.read(row) != slots
+            if is_needed and is_current():
+                self._tables.write(TABLE, [_put(team_slots.KEY, row, team_slots.cells(slots))])
+
+        changing(lambda: self._find(team_slots.KEY), save, subject="the slots of teams", lost=RACED)
 
     def read(self, now: datetime) -> Ledger:
         """The free capacity, with the rows that a slot is taken on. One read."""
@@ -146,6 +164,8 @@ class CapacityStore:
                 ledger.teams[TeamName(name)] = row
             elif row.key == spending.KEY:
                 ledger.spent = row
+            elif row.key == team_slots.KEY:
+                ledger.team_slots = team_slots.read(row)
             elif row.key.startswith(BREAKER):
                 ledger.has_breakers = True
         ledger.is_halted = ledger.spent is None and self._was_halted()

@@ -11,7 +11,7 @@ from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import FACTORY_ITSELF, Entry
-from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, RebuildToken
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.archive.chunks import Chunks
@@ -102,6 +102,10 @@ class ImageStore:
     def builds(self, image: ImageName) -> Iterator[Build]:
         """Every build of an image that can be read, in no useful order. Costs a read for each 1,000."""
         return (stored.value for stored in self._stored_builds(image))
+
+    def has_request(self, image: ImageName, token: RebuildToken) -> bool:
+        """True where this request was recorded before."""
+        return self._tables.find(TABLE, str(image), _request_key(token)) is not None
 
     def list_builds(self, image: ImageName, *, limit: int) -> Sequence[Build]:
         """Builds of an image, at most `limit`, in no useful order."""
@@ -197,4 +201,8 @@ def add_version(ended: Build) -> TableWrite:
 
 def add_request(image: ImageName, request: RebuildRequest) -> TableWrite:
     """Note a request under its token, so that the same request is recorded once."""
-    return REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)
+    return REQUESTS.write(str(image), _request_key(request.token), request, etag=None)
+
+
+def _request_key(token: RebuildToken) -> str:
+    return f"request:{token}"

@@ -16,6 +16,8 @@ from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.limits.days import DayStore
+from pipeline_core.state.limits.rates import RateStore
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
@@ -55,6 +57,8 @@ class Records:
     placements: PlacementStore
     bundles: BundleStore
     reserved: ReservedNameStore
+    rates: RateStore
+    days: DayStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

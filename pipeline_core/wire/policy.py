@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -15,8 +15,10 @@ from pipeline_core.domain import canonical
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import LARGEST_OS_DISK
 from pipeline_core.domain.errors import MalformedMessage
-from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.lineage import MAX_IMAGES
+from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
+from pipeline_core.domain.team_limits import CHANGES_PER_MINUTE, PerTeamLimits, PolicyLimits
 from pipeline_core.wire.document import values
 from pipeline_core.wire.document.part import Part, mapping_at
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT, path_of, problems_of
@@ -25,12 +27,19 @@ from pipeline_core.wire.document.values import seconds_of, shown
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 BASE_LIMIT = 100
+TEAM_LIMIT = 200
 
 _Duration = Annotated[
     str,
     Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
     AfterValidator(values.duration("1d", "365d")),
 ]
+_Timeout = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
+    AfterValidator(values.duration("5m", "8h")),
+]
+_Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Severity = Annotated[Severity, Field(strict=False)]  # a document holds the member's text
 
@@ -68,6 +77,53 @@ class Source(Part):
     sku: values.SourceText
 
 
+class LimitsPart(Part):
+    """What one team may have. For a single team, an absent key has the value that holds for all teams."""
+
+    images: Annotated[int, Field(ge=0, le=MAX_IMAGES)] | None = None
+    builds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    requests_per_day: _Count | None = None
+    bundles_per_day: _Count | None = None
+    machine_sizes: Annotated[list[values.SizeText], Field(max_length=100)] | None = None
+    timeout: _Timeout | None = None
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    regions: Annotated[int, Field(ge=1, le=50)] | None = None
+
+    def over(self, general: PerTeamLimits) -> PerTeamLimits:
+        """These limits. The values of absent keys come from `general`."""
+        sizes = self.machine_sizes
+        return PerTeamLimits(
+            images=_given(self.images, general.images),
+            builds=_given(self.builds, general.builds),
+            requests_per_day=_given(self.requests_per_day, general.requests_per_day),
+            bundles_per_day=_given(self.bundles_per_day, general.bundles_per_day),
+            machine_sizes=general.machine_sizes
+            if sizes is None
+            else frozenset(each.lower() for each in sizes),
+            timeout=general.timeout if self.timeout is None else seconds_of(self.timeout),
+            replicas=_given(self.replicas, general.replicas),
+            regions=_given(self.regions, general.regions),
+        )
+
+
+class AllLimitsPart(LimitsPart):
+    """The limits of all teams, of single ones, and of a caller."""
+
+    changes_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    teams: Annotated[dict[values.TeamText, LimitsPart], Field(max_length=TEAM_LIMIT)] = Field(
+        default_factory=dict
+    )
+
+    def to_domain(self) -> PolicyLimits:
+        """These limits over those that hold without a policy."""
+        general = self.over(PerTeamLimits())
+        return PolicyLimits(
+            general=general,
+            teams={TeamName(name): each.over(general) for name, each in self.teams.items()},
+            changes_per_minute=_given(self.changes_per_minute, CHANGES_PER_MINUTE),
+        )
+
+
 class PolicyMetadata(Part):
     """Facts about this version, for people."""
 
@@ -87,6 +143,7 @@ class PolicySpec(Part):
     catalog: Annotated[list[values.ToolText], Field(max_length=200)] = Field(default_factory=list)
     max_age: _Duration | None = None
     max_os_disk_size_gb: Annotated[int, Field(ge=1, le=LARGEST_OS_DISK)] | None = None
+    limits: AllLimitsPart = AllLimitsPart()
     enforced_from: values.DayText | None = None
 
 
@@ -156,8 +213,16 @@ def _policy(spec: PolicySpec, revision: int) -> Policy:
         catalog=frozenset(spec.catalog),
         longest_max_age=None if spec.max_age is None else seconds_of(spec.max_age),
         largest_os_disk=spec.max_os_disk_size_gb,
+        limits=spec.limits.to_domain(),
         enforced_from=None if spec.enforced_from is None else _midnight(spec.enforced_from),
     )
+
+
+_Number = TypeVar("_Number", int, int | None)
+
+
+def _given(value: int | None, general: _Number) -> int | _Number:
+    return general if value is None else value
 
 
 def _midnight(day: str) -> datetime:
@@ -193,6 +258,10 @@ def _doubles(spec: Mapping[str, object]) -> Iterator[Problem]:
     for base in islice(mapping_at(spec, "bases"), BASE_LIMIT):
         found = mapping_at(spec, "bases", base).get("alwaysFail")
         yield from _again(path_of(("spec", "bases", base, "alwaysFail")), _lower(found))
+    yield from _again("spec.limits.machineSizes", _lower(mapping_at(spec, "limits").get("machineSizes")))
+    for team in islice(mapping_at(spec, "limits", "teams"), TEAM_LIMIT):
+        sizes = mapping_at(spec, "limits", "teams", team).get("machineSizes")
+        yield from _again(path_of(("spec", "limits", "teams", team, "machineSizes")), _lower(sizes))
 
 
 def _again(path: str, entries: Iterable[str]) -> Iterator[Problem]:

@@ -33,6 +33,7 @@ from pipeline_core.services.outages.retries import Retries
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.rates import ChangeRates
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.archive import Archiver
@@ -99,6 +100,7 @@ class Factory:
     version_diff: VersionDiff
     retries: Retries
     pauses: Pauses
+    rates: ChangeRates
 
 
 @functools.cache
@@ -169,4 +171,5 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         version_diff=parts.views.version_diff,
         retries=Retries(records=base.records, effects=base.effects, outages=builds.outages),
         pauses=builds.pauses,
+        rates=parts.policy.rates,
     )

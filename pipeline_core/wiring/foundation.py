@@ -28,6 +28,8 @@ from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.limits.days import DayStore
+from pipeline_core.state.limits.rates import RateStore
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
@@ -134,6 +136,8 @@ def records_of(
         placements=PlacementStore(tables),
         bundles=BundleStore(tables, reader),
         reserved=ReservedNameStore(tables),
+        rates=RateStore(tables, reader),
+        days=DayStore(tables, reader),
     )
 
 

@@ -93,7 +93,11 @@ def images_of(
         reconciler=reconciler,
         cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
         requests=Requests(
-            effects=effects, images=records.images, pauses=records.pauses, reconciler=reconciler
+            effects=effects,
+            images=records.images,
+            pauses=records.pauses,
+            reconciler=reconciler,
+            days=policy.days,
         ),
         poller=poller,
         sources=Sources(records=records, effects=effects, poller=poller),
@@ -129,7 +133,7 @@ def _registrar_of(
         effects=effects,
         bundles=bundles,
         rules=rules,
-        policy=policy.policies,
+        days=policy.days,
         places=places,
         placements=Placements(records=records, galleries=base.ports.galleries, deployment=base.deployment),
     )

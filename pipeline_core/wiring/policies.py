@@ -1,9 +1,11 @@
-"""Put together the policy: the service that keeps it, and the rules that compare images with it."""
+"""Put together the policy: the service that keeps it, the rules that compare images with it, and the counts."""
 
 from dataclasses import dataclass
 
+from pipeline_core.services.policies.day_limits import DayLimits
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.rates import ChangeRates
 from pipeline_core.wiring.foundation import Foundation
 
 
@@ -13,13 +15,19 @@ class PolicyParts:
 
     policies: Policies
     rules: PolicyRules
+    rates: ChangeRates
+    days: DayLimits
 
 
 def policies_of(base: Foundation) -> PolicyParts:
-    """Both, over the same row."""
+    """All of them, over the same row."""
     records, effects = base.records, base.effects
     policies = Policies(records=records, effects=effects, blobs=base.ports.blobs)
     return PolicyParts(
         policies=policies,
         rules=PolicyRules(effects=effects, policies=policies),
+        days=DayLimits(policies=policies, days=records.days, clock=base.ports.clock),
+        rates=ChangeRates(
+            policies=policies, rates=records.rates, clock=base.ports.clock, logs=base.ports.logs
+        ),
     )

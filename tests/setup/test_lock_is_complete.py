@@ -73,8 +73,9 @@ def test_everything_that_is_needed_is_locked(count: int, python: str) -> None:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_the_newest_sdks_are_locked_completely(python: str) -> None:
-    home = lock.CHECKOUT / "tools" / "newest-sdks"
+@pytest.mark.parametrize("tool", ["newest-sdks", "schemathesis"])
+def test_a_tool_in_a_folder_of_its_own_is_locked_completely(tool: str, python: str) -> None:
+    home = lock.CHECKOUT / "tools" / tool
     locked, asked = home.with_suffix(".txt"), home.with_suffix(".in")
     assert complaints((locked,), (asked,), python) == []
     assert "://" not in locked.read_text("utf-8"), "a lock holds no address"

@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from triggers.api import errors, openapi
 from triggers.api.authentication import Authentication, demand_operation
 from triggers.api.correlation import Correlation
-from triggers.api.limits import BodyLimit
+from triggers.api.limits import BodyLimit, ChangeLimit
 from triggers.api.routes import (
     builds,
     bundles,
@@ -63,10 +63,11 @@ def create_app(factory: Provider) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(demand_operation)],
         generate_unique_id_function=lambda route: route.name,
-        # From the outside in: an answer to every request, then who calls, then the size of the body.
+        # From the outside in: an answer to every request, who calls, how many changes, the size of the body.
         middleware=[
             Middleware(Correlation),
             Middleware(Authentication, factory=factory),
+            Middleware(ChangeLimit, factory=factory),
             Middleware(BodyLimit),
         ],
     )

@@ -1,6 +1,8 @@
 """The one place that turns the factory's errors into HTTP answers. It never shows an unknown error."""
 
 import logging
+import math
+from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -14,6 +16,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     FactoryError,
     InvalidValue,
+    OverLimit,
     Owner,
     PermanentError,
     StaleWrite,
@@ -84,11 +87,13 @@ def _refusal(request: Request, error: Answered) -> Refusal:
             detail = f"{count} wrong; nothing was stored"
             return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document", detail, faults=faults)
         case InvalidValue():
-            # A text that no parameter holds: `parameters.parse` names the place of the others.
+            # A text that no parameter holds: `forms.form` names the place of the others.
             fault = InvalidField(path=_REQUEST, message=str(error), remedy=f"give {error.rule}")
             return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", str(error), faults=[fault])
         case TablesLost():
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "tables-lost", str(error))
+        case OverLimit():
+            return _over_limit(error)
         case TransientError():
             return _of_transient(error)
         case StaleWrite():
@@ -118,6 +123,16 @@ def _of_permanent(error: PermanentError) -> Refusal:
     if error.error_class in _TEAM_CAUSED:
         return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", str(error))
     return Refusal(HTTPStatus.CONFLICT, "conflict", str(error))
+
+
+def _over_limit(error: OverLimit) -> Refusal:
+    seconds = math.ceil((error.retry_after or timedelta(seconds=_RETRY_AFTER)).total_seconds())
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "over-limit",
+        f"{error}: try again in {max(1, seconds)} s",
+        headers={"Retry-After": str(max(1, seconds))},
+    )
 
 
 def _of_transient(error: TransientError) -> Refusal:

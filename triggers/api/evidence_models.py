@@ -2,6 +2,7 @@
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.differences import ChangeKind
+from triggers.api.forms.shown import BuildShown, ImageShown, VersionShown
 from triggers.api.models import Answer, Gate
 
 
@@ -23,9 +24,9 @@ class EvidenceFile(Answer):
 class Evidence(Answer):
     """Everything that is kept of a build; `problems` lists what could not be read, and why."""
 
-    build: str
-    image: str
-    version: str | None
+    build: BuildShown
+    image: ImageShown
+    version: VersionShown | None
     gates: tuple[Gate, ...]
     files: tuple[EvidenceFile, ...]
     problems: tuple[str, ...]
@@ -84,11 +85,11 @@ class Comparison(Answer):
     `simulated` is true where a recorded or emulated machine reported its packages, not a real one.
     """
 
-    image: str
-    before: str
-    after: str
-    before_build: str
-    after_build: str
+    image: ImageShown
+    before: VersionShown
+    after: VersionShown
+    before_build: BuildShown
+    after_build: BuildShown
     packages: tuple[PackageChange, ...]
     fixed: tuple[Advisory, ...] | None
     still_open: tuple[Advisory, ...] | None

@@ -5,22 +5,23 @@ An answer reads its fields from the attributes of a view or of a value of the do
 
 import json
 from datetime import datetime
-from enum import Enum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic.config import JsonDict
 
 from pipeline_core.domain import texts
-
-
-def _text(value: object) -> object:
-    """The text of an enum's member or of a value type; None stays None."""
-    if isinstance(value, Enum):
-        return value.value
-    return None if value is None else str(value)
-
-
-Text = Annotated[str, BeforeValidator(_text)]  # from a value of the domain
+from triggers.api.forms import ecma
+from triggers.api.forms.names import DigestText
+from triggers.api.forms.shown import (
+    BuildShown,
+    DigestShown,
+    ImageShown,
+    PoisonShown,
+    TeamShown,
+    Text,
+    VersionShown,
+)
 
 
 def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -40,7 +41,15 @@ def _visible(text: str) -> str:
     return text
 
 
-Reason = Annotated[str, Field(max_length=200), AfterValidator(_visible)]  # of a person, one line
+_LINE = 200  # characters
+Reason = Annotated[
+    str,
+    Field(max_length=_LINE),
+    AfterValidator(_visible),
+    WithJsonSchema(ecma.visible(most=_LINE, is_blank_allowed=True).schema()),
+]  # of a person, one line
+# The same where a service demands one: it says for what, so a request without it reaches the service.
+Why = Annotated[Reason, WithJsonSchema(ecma.visible(most=_LINE, is_blank_allowed=False).schema())]
 Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
@@ -56,11 +65,26 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _needs_reason(schema: JsonDict) -> None:
+    required, fields = schema.get("required", []), schema["properties"]
+    if isinstance(required, list) and isinstance(fields, dict) and isinstance(fields["reason"], dict):
+        schema["required"] = [*required, "reason"]
+        fields["reason"].pop("default")
+
+
+class ReasonedRequest(Request):
+    """A request whose service refuses it without a reason (422)."""
+
+    model_config = ConfigDict(json_schema_extra=_needs_reason)
+
+    reason: Why = ""
+
+
 class RegistrationRequest(Request):
     """A definition: `document` is `image.yaml` as JSON, `bundle` the SHA-256 of the packed folder."""
 
     document: Document
-    bundle: str
+    bundle: DigestText
 
 
 class RebuildRequest(Request):
@@ -81,7 +105,7 @@ class PlatformRequest(Request):
     `drop_used` accepts a catalog without a tool that images name. No change reaches these images from then on.
     """
 
-    bundle: str
+    bundle: DigestText
     catalog: Document
     drop_used: bool = False
 
@@ -113,15 +137,15 @@ class Image(Answer):
     Where its row cannot be read, `state` is `unknown`, and nothing else is known: also `team` is null.
     """
 
-    name: str
-    team: str | None
-    parent: str | None
+    name: ImageShown
+    team: TeamShown | None
+    parent: ImageShown | None
     source: str | None
-    version: str | None
+    version: VersionShown | None
     origin_version: str | None
-    fingerprint: str | None
+    fingerprint: DigestShown | None
     published_at: datetime | None
-    active_build: str | None
+    active_build: BuildShown | None
     active_phase: str | None
     state: str
     reasons: tuple[str, ...]
@@ -163,16 +187,16 @@ class Gate(Answer):
 class Build(Answer):
     """One build; `result` is null until it has ended, `gates` is empty until it was judged."""
 
-    id: str
-    image: str
+    id: BuildShown
+    image: ImageShown
     phase: str
     result: str | None
     seq: int
     attempt: int
     lane: str
-    version: str | None
+    version: VersionShown | None
     origin_version: str
-    fingerprint: str
+    fingerprint: DigestShown
     campaign: str
     reasons: tuple[str, ...]
     created_at: datetime
@@ -196,8 +220,8 @@ class Entry(Answer):
     event: Text
     actor: str
     identity: str | None
-    build: Text | None
-    version: str | None
+    build: BuildShown | None
+    version: VersionShown | None
     reasons: tuple[str, ...]
     detail: str
     campaign: str | None
@@ -210,8 +234,8 @@ class ImageWithHistory(Image):
     pause of the whole factory, null while there is none.
     """
 
-    definition: str | None
-    bundle: str | None
+    definition: DigestShown | None
+    bundle: DigestShown | None
     builds: tuple[Build, ...]
     journal: tuple[Entry, ...]
     next_builds: str | None
@@ -252,14 +276,14 @@ class PoisonRecord(Answer):
     `error` names the fault of the text. It is null where the text is well-formed and its handler failed.
     """
 
-    key: str
+    key: PoisonShown
     queue: str
     text: str
     at: datetime
     size: int
     is_whole: bool
-    image: Text | None
-    build: Text | None
+    image: ImageShown | None
+    build: BuildShown | None
     error: str | None
     state: Text
     closed_by: str | None
@@ -277,7 +301,7 @@ class PoisonRecords(Answer):
 class Misplaced(Answer):
     """An image that has no place in the forest, and why."""
 
-    image: Text
+    image: ImageShown
     message: str
 
 
@@ -288,7 +312,7 @@ class Lineage(Answer):
     `after` of the following page, null at the end.
     """
 
-    levels: tuple[tuple[str, ...], ...]
+    levels: tuple[tuple[ImageShown, ...], ...]
     parents: dict[str, str | None]
     errors: tuple[Misplaced, ...]
     next: str | None
@@ -297,7 +321,7 @@ class Lineage(Answer):
 class Bundle(Answer):
     """A stored bundle; `created` is false where it was there already."""
 
-    bundle: str
+    bundle: DigestShown
     created: bool
 
 
@@ -305,7 +329,7 @@ class RequestedBuild(Answer):
     """The outcome of a request. `build` is null where there is nothing to build yet. `why` is the reason."""
 
     token: Text
-    build: Text | None
+    build: BuildShown | None
     why: str
     detail: str
 
@@ -313,7 +337,7 @@ class RequestedBuild(Answer):
 class Platform(Answer):
     """The platform steps and the catalog that are in force."""
 
-    bundle: str
+    bundle: DigestShown
     catalog: tuple[str, ...]
 
 
@@ -327,7 +351,7 @@ class PolicyVersion(Answer):
     """A version of the policy: who put it in force, and when. `digest` names its document."""
 
     revision: int
-    digest: Text
+    digest: DigestShown
     actor: str
     identity: str | None
     at: datetime

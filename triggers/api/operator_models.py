@@ -1,14 +1,15 @@
 """The bodies for those who operate the factory: outages of the platform, a pause, and the factory's own records."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import AliasPath, Field
 
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.pauses import PauseState
 from pipeline_core.services.outages.pauses import PauseView
-from triggers.api.models import Answer, Misplaced, Reason, Request, Text
+from triggers.api.forms.names import ImageCursorText, RecoveryCursorText
+from triggers.api.forms.shown import Text
+from triggers.api.models import Answer, Misplaced, Reason, Request, Why
 
 
 class PlatformBreaker(Answer):
@@ -31,7 +32,7 @@ class RetryRequest(Request):
     """The class of error whose outage is over, and the cursor `next` of the former answer."""
 
     error_class: ErrorClass = Field(alias="class", strict=False)
-    after: str = ""
+    after: ImageCursorText = ""
 
 
 class Retried(Answer):
@@ -45,7 +46,7 @@ class Retried(Answer):
 class PauseRequest(Request):
     """Why the factory is paused. It is needed: the factory's journal keeps it, and SecOps' receivers get it."""
 
-    reason: Reason
+    reason: Why
 
 
 class ResumeRequest(Request):
@@ -89,7 +90,7 @@ class FactoryPause(Answer):
 class StateRequest(Request):
     """Which step to take. `force` takes it even if the records seem to be there."""
 
-    after: Annotated[str, Field(max_length=80)] = ""
+    after: RecoveryCursorText = ""
     force: bool = False
 
 

@@ -4,15 +4,21 @@ A table's own ETag holds quotes and a weakness mark. Over HTTP it is a strong, o
 """
 
 import base64
-import binascii
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Header
+from pydantic import WithJsonSchema
 
 from pipeline_core.domain.errors import StaleWrite
+from triggers.api.forms import ecma
 from triggers.api.problem import Refusal
+
+# What `quoted` gives: base64 for addresses, without padding. Any other text is the ETag of no version.
+ETAG = re.compile('"(?:[A-Za-z0-9_-]{4}){0,100}(?:[A-Za-z0-9_-]{2,3})?"')
+_NEW = re.compile("[*]")
 
 _NO_VERSION = "If-Match names no version of what is changed: take the ETag of GET as it is"
 
@@ -28,9 +34,12 @@ class Precondition:
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", description="The ETag of the version that is changed, as GET gave it"),
+    WithJsonSchema(ecma.form_of(ETAG).schema()),
 ]
 IfNoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="*: create what does not exist yet")
+    str | None,
+    Header(alias="If-None-Match", description="*: create what does not exist yet"),
+    WithJsonSchema(ecma.form_of(_NEW).schema()),
 ]
 
 
@@ -44,7 +53,7 @@ def precondition_of(expected: IfMatch = None, absent: IfNoneMatch = None) -> Pre
     if expected is not None and absent is not None:
         raise _unclear("If-Match and If-None-Match exclude each other: send one")
     if absent is not None:
-        if absent.strip() != "*":
+        if not _NEW.fullmatch(absent.strip()):
             raise _unclear("If-None-Match takes * only, to create what does not exist")
         return Precondition(expected=None, create_only=True)
     return Precondition(expected=_unquoted(expected), create_only=False)
@@ -65,13 +74,10 @@ def _unquoted(header: str | None) -> str:
     text = header.strip()
     if text == "*" or "," in text:
         raise _unclear("If-Match takes one ETag, as GET gave it")
-    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+    if not ETAG.fullmatch(text):
         raise StaleWrite(_NO_VERSION)
     padded = text[1:-1] + "=" * (-(len(text) - 2) % 4)
-    try:
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise StaleWrite(_NO_VERSION) from error
+    return base64.urlsafe_b64decode(padded).decode(errors="replace")  # other bytes are the ETag of no version
 
 
 def _unclear(detail: str) -> Refusal:

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from pipeline_core.domain.journal import Event
-from triggers.api.models import Answer, Reason, Request, Text
+from triggers.api.forms.shown import ReceiverShown, TeamShown, Text
+from triggers.api.models import Answer, Reason, Request
+
+# A name of an event; the service refuses an unknown one by its name, and says where they are listed.
+EventText = Annotated[str, WithJsonSchema({"type": "string", "enum": [event.value for event in Event]})]
 
 
 class DeadLetter(Answer):
@@ -45,8 +49,8 @@ class Receiver(Answer):
     `wants` is what a receiver of SecOps gets; null for a team's, of which each image's definition says it.
     """
 
-    id: Text
-    team: Text | None
+    id: ReceiverShown
+    team: TeamShown | None
     place: str
     state: str
     waiting: int
@@ -88,7 +92,7 @@ class FleetReceiverRequest(Request):
     """
 
     webhook: Annotated[str, Field(max_length=2048)]
-    events: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
+    events: Annotated[list[EventText], Field(max_length=64)] = Field(default_factory=list)
     alerts: bool = False
     bases: bool = False
     replace: bool = False

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import AliasPath, Field
 
-from triggers.api.models import Answer, Text
+from triggers.api.forms.shown import ImageShown, Text, VersionShown
+from triggers.api.models import Answer
 
 
 class KeepReason(Answer):
@@ -20,7 +21,7 @@ class RetentionStep(Answer):
     `delete_after` is set while a version waits. `reasons` is empty where nothing keeps it.
     """
 
-    version: Text
+    version: VersionShown
     removal: Text
     reasons: tuple[KeepReason, ...]
     delete_after: datetime | None
@@ -29,7 +30,7 @@ class RetentionStep(Answer):
 class RetentionPlan(Answer):
     """The plan of one image, oldest version first. `waiting_for_use` counts what only unknown use keeps."""
 
-    image: Text
+    image: ImageShown
     keep: int = Field(validation_alias=AliasPath("rule", "keep"))
     keep_in_use: bool = Field(validation_alias=AliasPath("rule", "keep_in_use"))
     waiting_for_use: int
@@ -39,7 +40,7 @@ class RetentionPlan(Answer):
 class UnplannedImage(Answer):
     """An image whose plan could not be made, and why."""
 
-    image: Text
+    image: ImageShown
     message: str
 
 

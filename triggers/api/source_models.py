@@ -1,27 +1,27 @@
 """The bodies about followed Marketplace sources. Texts of an answer are for people; `reason` is a person's own."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import AliasPath, Field
 
-from triggers.api.models import Answer, Reason, Request, Text
+from triggers.api.forms.names import ReleaseText
+from triggers.api.forms.shown import ImageShown, ReleaseShown, Text
+from triggers.api.models import Answer, ReasonedRequest
 
 
-class AcceptRequest(Request):
+class AcceptRequest(ReasonedRequest):
     """Which release images may step down to: the newest one that is offered, as `newest` of the source says.
 
     Without a `reason` the answer is 422. The journal of each image of the source keeps it.
     """
 
-    release: Annotated[str, Field(max_length=64)]
-    reason: Reason = ""
+    release: ReleaseText
 
 
 class WithdrawnRelease(Answer):
     """A release that no build is started from, and since when. `reason` is for programs, `message` for people."""
 
-    version: Text
+    version: ReleaseShown
     since: datetime
     reason: Text = Field(validation_alias="by")
     message: str
@@ -30,7 +30,7 @@ class WithdrawnRelease(Answer):
 class AcceptedRelease(Answer):
     """SecOps' decision that images step down to this release."""
 
-    version: Text
+    version: ReleaseShown
     actor: str
     identity: str | None
     at: datetime
@@ -53,11 +53,11 @@ class FollowedSource(Answer):
     key: str
     urn: str
     location: str
-    newest: Text | None
+    newest: ReleaseShown | None
     revision: int
     looked_at: datetime | None
     ends_at: datetime | None
-    images: tuple[Text, ...]
+    images: tuple[ImageShown, ...]
     withdrawn: tuple[WithdrawnRelease, ...]
     accepted: AcceptedRelease | None
     silence: Silence | None

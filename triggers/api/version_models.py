@@ -1,11 +1,10 @@
 """The bodies about published versions, names, shared bundles, and what the galleries show. Texts are for people."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import Field
-
-from triggers.api.models import Answer, Reason, Request, Text
+from triggers.api.forms.names import TeamText
+from triggers.api.forms.shown import DigestShown, ImageShown, TeamShown, Text, VersionShown
+from triggers.api.models import Answer, Reason, ReasonedRequest, Request
 
 
 class IncludeRequest(Request):
@@ -14,20 +13,18 @@ class IncludeRequest(Request):
     reason: Reason = ""
 
 
-class AcceptGalleriesRequest(Request):
+class AcceptGalleriesRequest(ReasonedRequest):
     """Why what the galleries show is true, although so many images differ at once.
 
     Without a `reason` the answer is 422. The journal of each image that differs keeps it.
     """
 
-    reason: Reason = ""
-
 
 class IncludedVersion(Answer):
     """A version that may be current again: its `standing` is `live`. `actor` has decided so at `at`."""
 
-    image: Text
-    version: Text
+    image: ImageShown
+    version: VersionShown
     standing: Text
     at: datetime | None
     actor: str
@@ -38,9 +35,9 @@ class IncludedVersion(Answer):
 class Suspect(Answer):
     """An image whose gallery differs from what the factory believes. `kind`: `gone`, `excluded` or `unproven`."""
 
-    image: Text
+    image: ImageShown
     kind: Text
-    version: Text
+    version: VersionShown
     since: datetime
     is_moved: bool
 
@@ -58,7 +55,7 @@ class DifferingImages(Answer):
 class VersionLine(Answer):
     """One live version as its gallery shows it. `provenance` is the digest of its signed statement, or empty."""
 
-    version: Text
+    version: VersionShown
     gallery: Text
     state: Text
     in_latest: bool
@@ -72,11 +69,11 @@ class VersionLine(Answer):
 class VersionList(Answer):
     """The live versions of an image, newest first, also of a deleted one. `team` is null where nothing shows it."""
 
-    image: Text
-    team: Text | None
+    image: ImageShown
+    team: TeamShown | None
     is_deleted: bool
     deleted_at: datetime | None
-    current: Text | None
+    current: VersionShown | None
     versions: tuple[VersionLine, ...]
 
 
@@ -86,8 +83,8 @@ class ReservedName(Answer):
     `unseen_since` is since when the gallery shows no version of it: at the next look the name is free.
     """
 
-    name: Text
-    team: Text | None
+    name: ImageShown
+    team: TeamShown | None
     is_base: bool
     deleted_at: datetime | None
     unseen_since: datetime | None
@@ -100,22 +97,20 @@ class ReservedNamePage(Answer):
     next: str | None
 
 
-class HandoverRequest(Request):
+class HandoverRequest(ReasonedRequest):
     """The team that the name is handed over to, and why. Without a `reason` the answer is 422."""
 
-    to: Annotated[str, Field(max_length=63)]
-    reason: Reason = ""
+    to: TeamText
 
 
-class ShareRequest(Request):
+class ShareRequest(ReasonedRequest):
     """The team that may use the bundle from now on, and why. Without a `reason` the answer is 422."""
 
-    to: Annotated[str, Field(max_length=63)]
-    reason: Reason = ""
+    to: TeamText
 
 
 class SharedBundle(Answer):
     """The teams that may register images with the bundle."""
 
-    bundle: str
+    bundle: DigestShown
     owners: tuple[str, ...]

@@ -164,8 +164,8 @@ class Dispatcher:
         """Move builds whose team is at its limit into the team's own line; the number moved."""
         if not rows:
             return 0
-        by_team, limit = ledger.capacity.by_team, self.records.capacity.team_slots
-        full = [row for row in rows if not _is_parked(row) and by_team.get(row.value.team, 0) >= limit]
+        capacity, limit = ledger.capacity, self.records.capacity.team_slots
+        full = [row for row in rows if not _is_parked(row) and capacity.is_full(row.value.team, limit)]
         self.records.index.park(full)
         return len(full)
 

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from pipeline_core import telemetry
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, captures, gates
+from pipeline_core.domain import attempts, blob_rights, captures, gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import (
     AnsibleStep,
@@ -32,6 +32,7 @@ from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
+from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
@@ -75,7 +76,22 @@ class Launcher:
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
             self.blobs.create("jobs", f"{digest}.json", content, media_type="application/json")
-        return NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
+        return NewContainerGroup(
+            name=group,
+            environment=self._environment(job, digest),
+            secrets={blob_token.VARIABLE: self._token(build, definition, job, digest, now)},
+            tags=job.tags,
+        )
+
+    def _token(
+        self, build: Build, definition: ImageDefinition, job: wire.BuildJob, digest: str, now: datetime
+    ) -> str:
+        """The rights of this attempt, for no other folder, and for no longer than it can run."""
+        inputs = (build.inputs.bundle, build.inputs.platform)
+        stage = build.phase.stage
+        rights = blob_rights.rights_of(attempts.folder_of(build), stage, job=Digest(digest), bundles=inputs)
+        until = blob_rights.ends_at(now, stage, definition.build.timeout)
+        return blob_token.to_wire(self.blobs.delegate(rights, now=now, until=until))
 
     def create(self, new: NewContainerGroup) -> None:
         """Create the group, by one call. The caller has just looked for it and not found it."""

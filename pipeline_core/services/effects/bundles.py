@@ -39,6 +39,10 @@ class Bundles:
             return False
         return True
 
+    def has(self, digest: Digest) -> bool:
+        """True where the content is stored already."""
+        return self.blobs.find_facts(_CONTAINER, f"{digest}.tar.gz") is not None
+
     def demand(self, digest: Digest, team: TeamName, old: ImageHead | None, principal: Principal) -> None:
         """Raise PermanentError (PERMISSION) unless the image of this team may be registered with the bundle.
 
@@ -60,7 +64,7 @@ class Bundles:
         """Let another team use a stored bundle. Safe to repeat. Raises PermanentError (PERMISSION), NotFound."""
         access.demand(ApiOperation.SHARE_BUNDLE, principal)
         why = access.demand_reason(reason, "the log of the factory")
-        if self.blobs.find_facts(_CONTAINER, f"{digest}.tar.gz") is None:
+        if not self.has(digest):
             raise NotFound(f"the bundle {digest} was not uploaded: `imagefactory register` uploads it")
         shared = self._own(digest, frozenset({to}))
         self.logs.note(

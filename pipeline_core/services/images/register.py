@@ -28,7 +28,7 @@ from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.rules import RegistrationRules
-from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.day_limits import DayLimits
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
@@ -63,14 +63,15 @@ class Registrar:
     bundles: Bundles
     effects: Effects
     rules: RegistrationRules
-    policy: Policies
+    days: DayLimits
     places: Places
     placements: Placements
 
     def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
         """Store a bundle under its digest, for the teams of the caller; False where it is stored already.
 
-        Raises InvalidDocument.
+        Raises InvalidDocument, and OverLimit where the caller's teams have stored as many as they may today. A bundle
+        that is stored already is not counted, so a team at its limit can go on with what it has.
         """
         actual = hashlib.sha256(content).hexdigest()
         if actual != str(digest):
@@ -83,10 +84,16 @@ class Registrar:
                     )
                 ]
             )
+        full = self.days.find_full(principal)
+        if full is not None and not self.bundles.has(digest):
+            raise full
         findings = self.rules.findings(content)
         if findings:
             raise InvalidDocument([finding.as_problem() for finding in findings])
-        return self.bundles.keep(digest, content, principal)
+        is_new = self.bundles.keep(digest, content, principal)
+        if is_new:
+            self.days.count_bundle(principal)
+        return is_new
 
     def register(
         self,
@@ -130,7 +137,7 @@ class Registrar:
         self._demand_right(definition, None if old is None else old.value, former, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         self.bundles.demand(definition.bundle, definition.team, None if old is None else old.value, principal)
-        policy = self.policy.demand()
+        policy = self.rules.demand_policy()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         look = self.rules.look_at_azure(definition, None if old is None else old.value)
         if problems or look.problems:

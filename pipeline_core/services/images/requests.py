@@ -13,6 +13,7 @@ from pipeline_core.domain.plan import DoNothing, StartBuild
 from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import Reconciler
+from pipeline_core.services.policies.day_limits import DayLimits
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
@@ -38,13 +39,15 @@ class Requests:
     pauses: PauseStore
     reconciler: Reconciler
     effects: Effects
+    days: DayLimits
 
     def request(self, name: ImageName, principal: Principal, reason: str, key: str | None) -> RequestAnswer:
         """Record the request, then reconcile at once, so that the answer can name the build.
 
         `key` is the caller's idempotency key: the same key of the same caller is always the same request.
         The head is read once, and once more for the answer where no build was started.
-        Raises NotFound, TablesLost, and PermanentError (PERMISSION) where the image belongs to another team.
+        Raises NotFound, TablesLost, OverLimit where the image's team has asked for too many today, and PermanentError
+        (PERMISSION) where the image belongs to another team.
         """
         head = self.images.find_head(name)
         if head is None:
@@ -52,6 +55,8 @@ class Requests:
             head = self.images.get_head(name)
         access.demand(ApiOperation.REQUEST_BUILD, principal, head.value.registration.subject)
         token = _token(name, principal, key or self.effects.chance.nonce())
+        if not self.images.has_request(name, token):  # one that is sent again counts once
+            self.days.take_request(head.value.registration.team, principal)
         campaign = CampaignId(f"request-{str(token)[:12]}")
         head = self._record(head, token, principal, reason, campaign)
         decision = self.reconciler.reconcile(name, campaign, known=head)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.floors import limit_of
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import FACTORY_ITSELF
 from pipeline_core.domain.names import LIVE, ImageName
@@ -37,6 +38,10 @@ class RegistrationRules:
     forms: Sequence[Form]  # of secrets
     sources: SourceRules
 
+    def demand_policy(self) -> Policy:
+        """The policy in force. Raises PermanentError (CONFLICT) with the remedy where it is lost."""
+        return self.floors.demand_policy()
+
     def problems(
         self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy
     ) -> Iterator[Problem]:
@@ -53,6 +58,7 @@ class RegistrationRules:
                 message=f"{name} is the name of the factory's own journal",
                 remedy="choose another name",
             )
+        yield from self._team_problems(definition, old, policy)
         yield from self._bundle_problems(definition)
         yield from self._catalog_problems(definition)
         if isinstance(definition.origin, ParentReference):
@@ -76,6 +82,29 @@ class RegistrationRules:
         versions = [build.version for build in self.records.images.builds(name)]
         versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
+
+    def _team_problems(
+        self, definition: ImageDefinition, old: ImageHead | None, policy: Policy
+    ) -> Iterator[Problem]:
+        """One image more than the team may have. Images that are registered at the same moment may all pass.
+
+        It costs one read. Where the factory has as many images as one team may have, the fleet is read too.
+        """
+        team = definition.team
+        if old is not None and old.registration.team == team:
+            return
+        most = policy.limits.of(team).images
+        ledger = self.records.lineage.find_ledger()
+        if ledger is not None and ledger.value.count is not None and ledger.value.count < most:
+            return
+        others = (head for head in self.records.index.heads() if head.name != definition.name)
+        count = sum(1 for head in others if head.registration.team == team)
+        if count >= most:
+            yield Problem(
+                path="metadata.team",
+                message=f"{team} has {count} images, and {limit_of(policy, team)} allows {most}",
+                remedy="delete an image that nobody uses, or ask SecOps to raise `limits.images` of the policy",
+            )
 
     def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         try:

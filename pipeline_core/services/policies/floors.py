@@ -31,6 +31,10 @@ class PolicyRules:
         """The policy in force, as readers see it. Raises UnreadableRow."""
         return self.policies.seen()
 
+    def demand_policy(self) -> Policy:
+        """The policy in force, for a registration. Raises PermanentError (CONFLICT) where it is lost."""
+        return self.policies.demand()
+
     def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
         """Everything in a definition that is below the floor of its base, the root of its lineage."""
         origin = definition.origin
@@ -44,6 +48,7 @@ class PolicyRules:
             max_age=definition.rebuild.max_age or policy.longest_max_age,
             policy=policy,
             root=root,
+            team=definition.team,
             today=self.effects.clock.now().date(),
         )
         for breach in found:
@@ -74,6 +79,7 @@ class PolicyRules:
                 max_age=registration.max_age,
                 policy=policy,
                 root=root,
+                team=registration.team,
                 today=now.date(),
             )
         ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
 from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.dispatch import TeamSlots
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -104,6 +105,13 @@ class Policies:
         stored = self.records.policies.find_current()
         return OPEN if stored is None else self._policy(stored.value)
 
+    def usable(self) -> Policy:
+        """The policy in force, for its limits alone. OPEN, with the usual limits, if it is lost or cannot be read."""
+        try:
+            return self.seen()
+        except UnreadableRow:
+            return OPEN
+
     def floor_of(self, image: ImageName) -> ComplianceFloor:
         """The compliance floor in force for a registered image, by the root of its lineage.
 
@@ -167,6 +175,7 @@ class Policies:
             self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
         self._document(digest)  # a blob of this name may hold something else
         if stored is not None and stored.value.digest == digest:
+            self._copy_team_slots(replace(policy, revision=stored.value.revision))
             return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         version = PolicyVersion(
             revision=revision,
@@ -177,6 +186,7 @@ class Policies:
         )
         self.effects.recovery_log.announce_policy()
         self.records.policies.put(version, etag=row.etag)
+        self._copy_team_slots(policy)
         self.effects.recovery_log.settle_policy()
         self.effects.logs.note(
             "policy-changed", revision=revision, digest=str(digest), actor=principal.actor.identity
@@ -220,7 +230,22 @@ class Policies:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be recovered: {error}") from error
         if not logged:
             self.records.policies.note_none(self.effects.clock.now())
-        return self.records.policies.recover(logged)
+        is_back = self.records.policies.recover(logged)
+        if is_back:
+            with contextlib.suppress(UnreadableRow):  # a later `policy set` copies them
+                self._copy_team_slots(self.current())
+        return is_back
+
+    def _copy_team_slots(self, policy: Policy) -> None:
+        """Give the dispatchers their part of the policy. If this process ends before, the same document writes it."""
+        limits = policy.limits
+        own = {team: each.builds for team, each in limits.teams.items()}
+        slots = TeamSlots(revision=policy.revision, general=limits.general.builds, teams=own)
+        self.records.capacity.save_team_slots(slots, is_current=lambda: self._is_in_force(policy.revision))
+
+    def _is_in_force(self, revision: int) -> bool:
+        stored = self.records.policies.find_current()
+        return stored is not None and stored.value.revision == revision
 
     def _row(self) -> Stored[PolicyVersion]:
         """The row in force.

@@ -5,6 +5,7 @@ remain. It starts no build and writes to no gallery. The platform steps come las
 image's desired inputs are unknown, so no build starts from half of the state.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
@@ -13,7 +14,7 @@ from itertools import islice
 from pipeline_core.domain import access
 from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import WORDS, ImageName
 from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
@@ -32,6 +33,12 @@ class RecoveryPart(Enum):
     LOGGED = "told"  # images that the recovery log names
     UNLOGGED = "untold"  # images that only a gallery knows; they are older than the recovery log
     LINEAGE = "lineage"  # needs all heads: chains of descendants, claims on unfinished builds
+
+
+# Of every cursor of a step but the empty one: a part, and the image behind which it goes on.
+CURSOR = re.compile(
+    rf"(?:{'|'.join(part.value for part in RecoveryPart)})(?::(?:(?!.{{64}}){WORDS})?)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from pipeline_core.domain.attempts import LOG, REPORT
 from pipeline_core.domain.builds import Build
@@ -40,11 +40,12 @@ class Place:
 
     stage: str
     attempt: int
+    pattern: ClassVar[re.Pattern[str]] = _PLACE
 
     @classmethod
     def parse(cls, text: str) -> "Place":
         """Raise InvalidValue if `text` does not name an attempt."""
-        match = _PLACE.fullmatch(text)
+        match = cls.pattern.fullmatch(text)
         if match is None:
             raise InvalidValue("an attempt", text, "a stage and the number of an attempt, like verify-1")
         return cls(stage=match[1], attempt=int(match[2]))

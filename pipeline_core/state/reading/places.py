@@ -18,6 +18,7 @@ from pipeline_core.state import (
     unlogged,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
+from pipeline_core.state.limits import days, rates
 from pipeline_core.state.notifications import feeds, notices
 from pipeline_core.state.outages import breakers
 from pipeline_core.state.reading import unreadable
@@ -53,6 +54,8 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/feed:*/item:": feeds.ITEMS,
     "index/fleet-receivers/": feeds.RECEIVERS,
     "index/bundles/": bundles.BUNDLES,
+    "index/rates/": rates.RATES,
+    "index/days/": days.DAYS,
     "index/unreadable/": unreadable.RECORDS,
     "capacity/slots/stop:": breakers.BREAKERS,
     "capacity/harmed:*/": breakers.HARMED,

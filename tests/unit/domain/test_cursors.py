@@ -49,10 +49,21 @@ def test_other_texts_say_where_a_cursor_comes_from(form: CursorForm, text: str) 
         form.checked(text)
 
 
-@pytest.mark.parametrize("form", [form for form in CursorForm if form is not CursorForm.IMAGE])
-def test_a_name_is_a_cursor_of_images_alone(form: CursorForm) -> None:
+# Of the lineage it is the path of a root.
+_OF_NAMES = (CursorForm.IMAGE, CursorForm.LINEAGE)
+
+
+@pytest.mark.parametrize("form", [form for form in CursorForm if form not in _OF_NAMES])
+def test_a_name_is_a_cursor_of_images_and_of_the_lineage_alone(form: CursorForm) -> None:
     with pytest.raises(InvalidValue):
         form.checked("payments-api")
+
+
+def test_a_cursor_of_the_lineage_has_at_most_one_name_for_each_level() -> None:
+    assert CursorForm.LINEAGE.checked("/".join(["a" * 63] * 16))
+    for text in ("/".join(["a"] * 17), "a" * 64, "a//b", "a/", f"a/{'b' * 64}"):
+        with pytest.raises(InvalidValue):
+            CursorForm.LINEAGE.checked(text)
 
 
 def test_a_cursor_of_the_journal_is_none_of_builds() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.dispatch import LATE_EVERY, Capacity, PendingBuild
+from pipeline_core.domain.dispatch import LATE_EVERY, Capacity, PendingBuild, TeamSlots
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.ports import NewContainerGroup
@@ -87,6 +87,61 @@ def test_a_choice_stays_within_slots_budget_and_teams_and_leaves_nobody_out_who_
         left = [each for each in left if each.build != row.build]
     if len(chosen) < capacity.can_start:
         assert not [each for each in left if by_team[each.team] < limit]
+
+
+@pytest.mark.parametrize(
+    ("team", "settings_limit", "slots"),
+    [("ml", 10, 2), ("ml", 1, 1), ("pay", 10, 5), ("pay", 3, 3), ("payments", 10, 10)],
+)
+def test_the_policy_takes_slots_from_a_team_and_never_gives_more_than_the_settings(
+    team: str, settings_limit: int, slots: int
+) -> None:
+    limits = TeamSlots(general=5, teams={TeamName("ml"): 2, TeamName("payments"): None})
+    assert limits.within(TeamName(team), settings_limit) == slots
+
+
+@pytest.mark.parametrize(
+    ("limits", "has"),
+    [
+        (TeamSlots(), False),
+        (TeamSlots(teams={TeamName("ml"): None}), False),
+        (TeamSlots(teams={TeamName("ml"): 1}), True),
+        (TeamSlots(general=1), True),
+    ],
+)
+def test_it_is_known_whether_the_policy_limits_any_team(limits: TeamSlots, has: bool) -> None:
+    assert limits.has_limits is has
+
+
+@settings(deadline=None)
+@given(
+    waiting=rows,
+    slots=some.integers(0, 8),
+    starts=some.integers(0, 30),
+    used=some.dictionaries(some.sampled_from(TEAMS), some.integers(0, 5)),
+    own=some.dictionaries(some.sampled_from(TEAMS), some.integers(1, 4)),
+)
+def test_a_team_over_its_limit_never_delays_another_team(
+    waiting: list[tuple[Lane, int, str, bool]],
+    slots: int,
+    starts: int,
+    used: dict[str, int],
+    own: dict[str, int],
+) -> None:
+    """Whatever a team has in the lines that it may not start, the others start as if it were not there."""
+    line = [_row(number, lane, chain, team) for number, (lane, chain, team, _) in enumerate(waiting)]
+    late = [_late(row, number) for number, row in enumerate(line) if waiting[number][3]]
+    limits = TeamSlots(teams={TeamName(team): most for team, most in own.items()})
+    capacity = replace(_free(slots, starts=starts, **used), team_slots=limits)
+    chosen = dispatch.choose(line, capacity, 4, late=late)
+    full = {team for team in map(TeamName, TEAMS) if capacity.is_full(team, 4)}
+    assert all(capacity.room_of(team, 4) == 0 for team in full)
+    others = [row for row in line if row.team not in full]
+    assert chosen == dispatch.choose(others, capacity, 4, late=[row for row in late if row.team not in full])
+    running = Counter({TeamName(team): count for team, count in used.items()})
+    for row, _ in chosen:
+        running[row.team] += 1
+        assert running[row.team] <= min(4, own.get(str(row.team), 4))
 
 
 @settings(deadline=None, max_examples=60)

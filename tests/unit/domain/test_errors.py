@@ -13,6 +13,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     ErrorScope,
     NotFound,
+    OverLimit,
     Owner,
     PermanentError,
     QuarantineFull,
@@ -102,3 +103,9 @@ def test_a_row_that_cannot_be_read_is_the_factorys_own_fault() -> None:
 def test_a_full_quarantine_is_no_end_of_quota_for_others() -> None:
     error = QuarantineFull("the gallery has no room", retry_after=timedelta(minutes=5))
     assert (error.error_class, error.retry_after) == (ErrorClass.QUOTA, timedelta(minutes=5))
+
+
+def test_a_limit_that_is_reached_says_when_it_ends() -> None:
+    error = OverLimit("team payments has asked for 500 builds today", retry_after=timedelta(hours=3))
+    assert (error.error_class, error.retry_after) == (ErrorClass.THROTTLED, timedelta(hours=3))
+    assert str(error) == "team payments has asked for 500 builds today"

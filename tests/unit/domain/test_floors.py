@@ -21,9 +21,10 @@ from pipeline_core.domain.definitions import (
     Waiver,
 )
 from pipeline_core.domain.floors import Breach, LiveScan, Promises
-from pipeline_core.domain.names import LIVE, Region
+from pipeline_core.domain.names import LIVE, Region, TeamName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, WaiverRules
 from pipeline_core.domain.sources import ParentReference
+from pipeline_core.domain.team_limits import PerTeamLimits, PolicyLimits
 from pipeline_core.domain.verdicts import Verdict
 from tests.unit.domain import factories as make
 
@@ -31,6 +32,7 @@ TODAY = date(2026, 11, 21)
 WEST, NORTH = Region("westeurope"), Region("northeurope")
 HIGH = Policy(revision=3, compliance=ComplianceFloor(profile="cis", min_score=80))
 OWNER = "Sec@example.com"
+PAYMENTS = TeamName("payments")
 KEPT = Promises(profile="cis", min_score=90, waivers=((OWNER, date(2026, 12, 1)),), regions=(WEST,))
 
 
@@ -40,9 +42,31 @@ def _of(promises: Promises = KEPT, policy: Policy = OPEN, **changes: Any) -> lis
         "catalog": ("falcon",),
         "max_age": None,
         "root": make.BASE,
+        "team": PAYMENTS,
     }
     return [*floors.breaches(promises, policy=policy, today=TODAY, **{**given, **changes})]
 
+
+def _limited(general: PerTeamLimits, **teams: PerTeamLimits) -> Policy:
+    return Policy(
+        revision=4,
+        limits=PolicyLimits(general=general, teams={TeamName(name): each for name, each in teams.items()}),
+    )
+
+
+LARGE = replace(
+    KEPT,
+    vm_size="Standard_D4s_v5",
+    timeout=timedelta(hours=2),
+    regions=(WEST, NORTH),
+    replicas=(1, 3),
+)
+TIGHT = PerTeamLimits(
+    machine_sizes=frozenset({"standard_d2s_v5", "standard_b2s"}),
+    timeout=timedelta(minutes=90),
+    replicas=2,
+    regions=1,
+)
 
 CASES: dict[str, tuple[Promises, Policy, dict[str, Any], list[str]]] = {
     "nothing is in force": (KEPT, OPEN, {}, []),
@@ -167,6 +191,45 @@ CASES: dict[str, tuple[Promises, Policy, dict[str, Any], list[str]]] = {
         {},
         ["spec.rebuild.maxAge: is without a limit, and policy 1 allows 30d at most"],
     ),
+    "as much as the limits allow": (
+        LARGE,
+        _limited(
+            PerTeamLimits(
+                machine_sizes=frozenset({"standard_d4s_v5"}),
+                timeout=timedelta(hours=2),
+                replicas=3,
+                regions=2,
+            )
+        ),
+        {},
+        [],
+    ),
+    "everything over a limit": (
+        LARGE,
+        _limited(TIGHT),
+        {},
+        [
+            "spec.build.vmSize: is Standard_D4s_v5, which the limit in policy 4 does not allow as a size of machines",
+            "spec.build.timeout: is 2h, and the limit in policy 4 allows 90m at most",
+            "spec.publish.regions: has 2 regions, and the limit in policy 4 allows 1 at most",
+            "spec.publish.regions[1].replicas: is 3, and the limit in policy 4 allows 2 at most",
+        ],
+    ),
+    "a team with limits of its own": (
+        LARGE,
+        _limited(PerTeamLimits(), payments=replace(TIGHT, regions=2, machine_sizes=frozenset(), replicas=3)),
+        {},
+        ["spec.build.timeout: is 2h, and the limit of team payments in policy 4 allows 90m at most"],
+    ),
+    "a team with larger limits": (LARGE, _limited(TIGHT, payments=PerTeamLimits()), {}, []),
+    "a team beside another with limits": (LARGE, _limited(PerTeamLimits(), billing=TIGHT), {}, []),
+    "a registration of an older release": (KEPT, _limited(TIGHT), {}, []),
+    "limits without a policy": (
+        LARGE,
+        replace(_limited(replace(TIGHT, machine_sizes=frozenset(), regions=2, replicas=3)), revision=0),
+        {},
+        ["spec.build.timeout: is 2h, and the limit of the factory allows 90m at most"],
+    ),
 }
 
 
@@ -251,8 +314,11 @@ def _waivers(count: int) -> tuple[Waiver, ...]:
     return tuple(Waiver(rule=f"r{number}", reason="x", owner=OWNER, expires=TODAY) for number in range(count))
 
 
+RUN: dict[str, Any] = {"vm_size": "Standard_D2s_v5", "timeout": timedelta(hours=1), "replicas": (1, 1)}
+
+
 def test_a_definition_without_a_scan_promises_its_regions_alone() -> None:
-    promises = Promises(regions=(WEST, NORTH))
+    promises = Promises(regions=(WEST, NORTH), **RUN)
     assert floors.promises_of(_definition(None)) == promises
     assert floors.kept_promises(_definition(None)) == promises
 
@@ -264,7 +330,7 @@ def test_a_registration_keeps_the_promises_unless_there_are_very_many_waivers(
     definition = _definition(ComplianceTarget(profile="cis", min_score=7, waivers=_waivers(count)))
     promises = floors.promises_of(definition)
     assert promises == Promises(
-        profile="cis", min_score=7, waivers=((OWNER, TODAY),) * count, regions=(WEST, NORTH)
+        profile="cis", min_score=7, waivers=((OWNER, TODAY),) * count, regions=(WEST, NORTH), **RUN
     )
     assert floors.kept_promises(definition) == (promises if is_kept else None)
 

@@ -158,6 +158,18 @@ def test_no_service_has_keys_or_a_public_way_in(kind: str) -> None:
         assert {key: resource.get(key) for key in PRIVATE[kind]} == PRIVATE[kind]
 
 
+def test_what_was_signed_can_be_neither_changed_nor_deleted() -> None:
+    policy = terraform.resources("azapi_resource")["provenance_immutability"]
+    assert "containers/immutabilityPolicies@" in policy["type"]
+    assert policy["parent_id"].replace("\\", "") == '${azapi_resource.container["provenance"].id}'
+    properties = policy["body"]["properties"]
+    assert properties.pop("immutabilityPeriodSinceCreationInDays") == "${var.provenance_days}"
+    assert set(properties.values()) == {False}  # no append either
+    (rule,) = terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]
+    (filters,) = rule["filters"]
+    assert not [prefix for prefix in filters["prefix_match"] if "provenance/".startswith(prefix)]
+
+
 def test_the_only_public_address_is_the_way_out() -> None:
     assert set(terraform.resources("azurerm_public_ip")) == {"nat"}
     (association,) = terraform.resources("azurerm_nat_gateway_public_ip_association").values()
@@ -302,26 +314,85 @@ def test_the_publisher_touches_nothing_but_galleries() -> None:
     assert all(action.startswith("Microsoft.Compute/galleries/") for action in actions)
 
 
+def test_nobody_who_writes_versions_may_delete_one_and_the_other_way_round() -> None:
+    """To put another disk behind a number, its version must be deleted and written again: that takes two identities."""
+    may: dict[str, set[str]] = {}
+    for to, role, _ in grants():
+        found = (each.rpartition("/") for each in roles()[role] if "/images/versions/" in each)
+        may.setdefault(to, set()).update(verb for _, _, verb in found)
+    assert may == {
+        "function": {"read"},
+        "publisher": {"read", "write"},
+        "cleaner": {"read", "delete"},
+        "builder": {"read", "write"},
+    }
+
+
 def test_no_role_has_a_wildcard_or_can_give_itself_more() -> None:
     every = [action for actions in roles().values() for action in actions]
     assert len(every) > 40
     assert [action for action in every if "*" in action or "Authorization" in action] == []
 
 
-def test_the_builder_has_no_built_in_role_beyond_its_own_records() -> None:
-    built_in = {
-        assignment["role_definition_name"]: assignment["scope"]
-        for assignment in terraform.resources("azurerm_role_assignment").values()
-        if assignment["principal_id"] == "${local.principals.builder}"
+def built_in_roles(*, keeps: bool) -> set[tuple[str, str]]:
+    """The builder's built-in roles and their scopes, with and without what an upgrade keeps for a while."""
+    found = set()
+    for assignment in terraform.resources("azurerm_role_assignment").values():
+        if assignment["principal_id"] != "${local.principals.builder}" or "role_definition_id" in assignment:
+            continue
+        scope, each = str(assignment["scope"]).replace("\\", ""), str(assignment.get("for_each", ""))
+        kept = re.fullmatch(r"\$\{var\.keeps_builder_roles \? toset\((\[.*\])\) : toset\(\[\]\)\}", each)
+        if not each:
+            found.add((assignment["role_definition_name"], scope))
+        elif keeps and kept:
+            names = json.loads(kept[1].replace("\\", ""))
+            found |= {(assignment["role_definition_name"], scope.replace("each.value", f'"{name}"')) for name in names}
+        else:
+            assert kept, f"{each} gives the builder a role in another way"
+    return found
+
+
+def test_the_builder_has_no_role_on_blobs() -> None:
+    assert built_in_roles(keeps=False) == {
+        ("Storage Queue Data Message Sender", '${azapi_resource.queue["build-events"].id}'),
+        ("AcrPull", "${azurerm_container_registry.factory.id}"),
     }
-    assert set(built_in) == {
-        "Storage Blob Data Reader",
-        "Storage Blob Data Contributor",
-        "Storage Queue Data Message Sender",
-        "AcrPull",
+    (variable,) = [
+        each["keeps_builder_roles"]
+        for content in terraform.files().values()
+        for each in content.get("variable", [])
+        if "keeps_builder_roles" in each
+    ]
+    assert variable["default"] is False
+
+
+def test_an_upgrade_keeps_the_roles_that_older_containers_use_and_no_other() -> None:
+    more = built_in_roles(keeps=True) - built_in_roles(keeps=False)
+    assert more == {
+        ("Storage Blob Data Reader", '${azapi_resource.container["bundles"].id}'),
+        ("Storage Blob Data Reader", '${azapi_resource.container["jobs"].id}'),
+        ("Storage Blob Data Contributor", '${azapi_resource.container["builds"].id}'),
     }
-    assert "azurerm_storage_account.factory.id" not in " ".join(built_in.values())
-    assert 'container["builds"]' in built_in["Storage Blob Data Contributor"].replace("\\", "")
+
+
+def test_the_builder_deletes_and_replaces_no_version() -> None:
+    actions = {action for to, role, _ in grants() if to == "builder" for action in roles()[role]}
+    assert "Microsoft.Compute/galleries/images/versions/write" in actions  # Packer makes its version
+    assert "Microsoft.Compute/galleries/images/versions/delete" not in actions
+
+
+def test_the_function_may_sign_tokens_and_has_the_rights_that_they_give() -> None:
+    """`generateUserDelegationKey` counts on the account, and a token never gives more than its signer has."""
+    assignment = terraform.resources("azurerm_role_assignment")["function_storage"]
+    assert "Storage Blob Data Owner" in str(assignment["for_each"])
+    assert assignment["scope"] == "${azurerm_storage_account.factory.id}"
+
+
+def test_folders_cannot_be_scopes_because_blobs_have_versions() -> None:
+    account = terraform.resources("azurerm_storage_account")["factory"]
+    assert "is_hns_enabled" not in account
+    (properties,) = account["blob_properties"]
+    assert properties["versioning_enabled"] is True
 
 
 def test_events_are_those_of_gallery_versions() -> None:

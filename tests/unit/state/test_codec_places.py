@@ -9,6 +9,8 @@ import pytest
 
 import pipeline_core.state
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain.change_rates import ChangeRate
+from pipeline_core.domain.day_use import DayUse
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind, UnreadableRow
 from pipeline_core.domain.feeds import Fact, Feed, append
 from pipeline_core.domain.observed import Suspects
@@ -23,6 +25,8 @@ from pipeline_core.state.galleries.observations import GalleryRound, Observation
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.limits.days import DayStore
+from pipeline_core.state.limits.rates import RateStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.outages.breakers import BreakerStore, HarmedBuild
 from pipeline_core.state.reading import places
@@ -100,7 +104,13 @@ def _version(tables: MemoryTables) -> None:
     ImageStore(tables).commit([put_version(record, etag=None)])
 
 
+def _counts(tables: MemoryTables) -> None:
+    RateStore(tables).save("user:1@2", ChangeRate(used_until=NOW), etag=None)
+    DayStore(tables).save(TEAM, DayUse(day=NOW.date()), etag=None)
+
+
 WRITERS = (
+    _counts,
     _feed,
     _fleet_receiver,
     _breaker,

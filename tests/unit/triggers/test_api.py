@@ -39,10 +39,23 @@ def test_the_openapi_document_is_the_golden_one(
 def test_the_openapi_document_states_the_token_and_the_shape_of_errors_on_every_route(
     client: AsgiClient,
 ) -> None:
-    for path, operations in client.get("/api/openapi.json").json()["paths"].items():
+    document = client.get("/api/openapi.json").json()
+    shapes = [each["content"] for each in document["components"]["responses"].values()]
+    assert all(shape.keys() == {"application/problem+json"} for shape in shapes)
+    for path, operations in document["paths"].items():
         for operation in operations.values():
-            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            refusals = [each for status, each in operation["responses"].items() if status >= "400"]
+            assert all(each["$ref"].startswith("#/components/responses/") for each in refusals)
+            assert operation["responses"].keys() >= {"400", "500", "503"}
             assert ("security" in operation) == (path != "/api/health")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/lineage", "404"), ("/api/receivers", "404"), ("/api/policy", "404"), ("/api/policy", "409")],
+)
+def test_a_refusal_that_a_list_may_give_is_documented(path: str, status: str, client: AsgiClient) -> None:
+    assert status in client.get("/api/openapi.json").json()["paths"][path]["get"]["responses"]
 
 
 def test_no_page_that_loads_foreign_scripts_is_served(admin: AsgiClient) -> None:

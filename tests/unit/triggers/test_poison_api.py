@@ -82,14 +82,10 @@ def test_dismissing_answers_with_nothing(team: AsgiClient, factory: TwinFactory)
     assert factory.poison_review.closed == [(KEY, "dismissed")]
 
 
-@pytest.mark.parametrize(
-    ("key", "status"), [("nothing", 404), ("a'b", 400), ("x" * 65, 400), ("a%20b", 400), ("a:b", 400)]
-)
-def test_a_key_that_is_none_reaches_no_store(
-    key: str, status: int, team: AsgiClient, factory: TwinFactory
-) -> None:
-    assert team.post(f"/api/poison/{key}/requeue").status_code == status
-    assert team.delete(f"/api/poison/{key}").status_code == status
+@pytest.mark.parametrize("key", ["nothing", "a'b", "x" * 65, "a%20b", "a:b"])
+def test_a_key_that_is_none_reaches_no_store(key: str, team: AsgiClient, factory: TwinFactory) -> None:
+    assert team.post(f"/api/poison/{key}/requeue").status_code == 400
+    assert team.delete(f"/api/poison/{key}").status_code == 400
     assert factory.poison_review.closed == []
 
 

@@ -41,7 +41,7 @@ def test_a_wrong_version_or_source_is_refused(client: AsgiClient, factory: TwinF
     assert client.post(PATH, json={"release": "newest"}, headers=ADMIN).status_code == 400
     assert client.post(PATH, json={"release": "9.6.1", "extra": 1}, headers=ADMIN).status_code == 422
     unknown = client.post(
-        "/api/sources/a:b:c:d/accept", json={"release": "9.6.1", "reason": "r"}, headers=ADMIN
+        "/api/sources/a:b:c:westeurope/accept", json={"release": "9.6.1", "reason": "r"}, headers=ADMIN
     )
     assert unknown.status_code == 404
     assert (

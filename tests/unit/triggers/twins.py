@@ -54,6 +54,7 @@ from tests.unit.triggers import (
 from tests.unit.triggers.callers import Tokens
 from tests.unit.triggers.outage_twins import Retries
 from tests.unit.triggers.pause_twins import Pauses
+from tests.unit.triggers.rate_twins import Rates
 from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
@@ -221,7 +222,7 @@ class Policies:
     def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
         self.asked.append((before, limit))
         first = self.revision if before is None else before - 1
-        return tuple(views.policy_version(number) for number in range(first, 0, -1))[:limit]
+        return tuple(views.policy_version(number) for number in range(first, max(0, first - limit), -1))
 
 
 @dataclass
@@ -340,6 +341,7 @@ class TwinFactory:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
+        self.rates = Rates()
         self.registrar, self.bundles = Registrar(), version_twins.Bundles()
         self.requests = Requests()
         self.canceller = Canceller()

@@ -1,6 +1,7 @@
 """The policy document: strict keys, every error at once with place and remedy, bounds, and its digest's bytes."""
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import MalformedMessage
-from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
+from pipeline_core.domain.team_limits import PerTeamLimits, PolicyLimits
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.policy import parse_policy, policy_blob, read_policy_blob
 from pipeline_core.wire.problems import InvalidDocument
@@ -29,8 +31,31 @@ spec:
   catalog: [falcon-sensor]
   maxAge: 30d
   maxOsDiskSizeGb: 256
+  limits:
+    images: 50
+    machineSizes: [Standard_D2s_v5, Standard_B2s]
+    timeout: 90m
+    replicas: 3
+    regions: 2
+    requestsPerDay: 40
+    bundlesPerDay: 30
+    builds: 6
+    changesPerMinute: 20
+    teams:
+      data-lake: {images: 0, machineSizes: [], timeout: 8h}
+      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9, builds: 2}
   enforcedFrom: 2027-01-31
 """
+LIMITS = PerTeamLimits(
+    images=50,
+    machine_sizes=frozenset({"standard_d2s_v5", "standard_b2s"}),
+    timeout=timedelta(minutes=90),
+    replicas=3,
+    regions=2,
+    requests_per_day=40,
+    bundles_per_day=30,
+    builds=6,
+)
 EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
 
 
@@ -64,6 +89,18 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
         catalog=frozenset({"falcon-sensor"}),
         longest_max_age=timedelta(days=30),
         largest_os_disk=256,
+        limits=PolicyLimits(
+            general=LIMITS,
+            teams={
+                TeamName("data-lake"): replace(
+                    LIMITS, images=0, machine_sizes=frozenset(), timeout=timedelta(hours=8)
+                ),
+                TeamName("payments"): replace(
+                    LIMITS, replicas=5, regions=4, requests_per_day=0, bundles_per_day=9, builds=2
+                ),
+            },
+            changes_per_minute=20,
+        ),
         enforced_from=datetime(2027, 1, 31, tzinfo=UTC),
     )
 
@@ -148,6 +185,70 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
     "a tool": (("spec", "catalog"), ["Falcon@1"], "spec.catalog[0]", "not allowed here"),
     "a tool twice": (("spec", "catalog"), ["falcon", "falcon"], "spec.catalog[1]", "again"),
     "a disk": (("spec", "maxOsDiskSizeGb"), 4096, "spec.maxOsDiskSizeGb", "4096"),
+    "more images than a factory has": (
+        ("spec", "limits", "images"),
+        10_001,
+        "spec.limits.images",
+        "10001",
+    ),
+    "no changes at all": (
+        ("spec", "limits", "changesPerMinute"),
+        0,
+        "spec.limits.changesPerMinute",
+        "is 0",
+    ),
+    "changes of one team": (
+        ("spec", "limits", "teams", "payments", "changesPerMinute"),
+        5,
+        "spec.limits.teams.payments.changesPerMinute",
+        "is not a key",
+    ),
+    "fewer than no requests": (
+        ("spec", "limits", "requestsPerDay"),
+        -1,
+        "spec.limits.requestsPerDay",
+        "is -1",
+    ),
+    "no replica": (("spec", "limits", "replicas"), 0, "spec.limits.replicas", "is 0"),
+    "too many regions": (("spec", "limits", "regions"), 51, "spec.limits.regions", "is 51"),
+    "a limit as text": (("spec", "limits", "regions"), "2", "spec.limits.regions", "where a whole"),
+    "a timeout that no definition may have": (
+        ("spec", "limits", "timeout"),
+        "9h",
+        "spec.limits.timeout",
+        "is out of bounds",
+    ),
+    "a machine size": (
+        ("spec", "limits", "machineSizes"),
+        ["D2s"],
+        "spec.limits.machineSizes[0]",
+        "is not allowed here",
+    ),
+    "a machine size twice": (
+        ("spec", "limits", "machineSizes"),
+        ["Standard_B2s", "standard_b2S"],
+        "spec.limits.machineSizes[1]",
+        "again",
+    ),
+    "a machine size of a team twice": (
+        ("spec", "limits", "teams", "payments", "machineSizes"),
+        ["Standard_B2s", "Standard_B2s"],
+        "spec.limits.teams.payments.machineSizes[1]",
+        "again",
+    ),
+    "an unknown limit": (("spec", "limits", "disks"), 1, "spec.limits.disks", "is not a key of spec.limits"),
+    "a team within a team": (
+        ("spec", "limits", "teams", "payments", "teams"),
+        {},
+        "spec.limits.teams.payments.teams",
+        "is not a key",
+    ),
+    "a team's name": (
+        ("spec", "limits", "teams", "Pay ments"),
+        {},
+        "spec.limits.teams['Pay ments']",
+        "the key",
+    ),
     "an age": (("spec", "maxAge"), "soon", "spec.maxAge", "is not a duration"),
     "a day": (("spec", "enforcedFrom"), "2027-02-30", "spec.enforcedFrom", "not a day of the calendar"),
 }
@@ -184,6 +285,14 @@ def test_a_policy_has_a_hundred_bases_and_64_kib_at_most() -> None:
     long = _full()
     long["metadata"]["description"] = "x" * 70_000
     assert set(_problems(long)) == {"metadata.description", "document"}
+
+
+def test_a_policy_has_limits_of_two_hundred_teams_at_most() -> None:
+    document = _full()
+    document["spec"]["limits"]["teams"] = {f"team-{number}": {"regions": 1} for number in range(200)}
+    assert len(parse_policy(document, revision=1).limits.teams) == 200
+    document["spec"]["limits"]["teams"]["one-more"] = {}
+    assert _problems(document) == {"spec.limits.teams": "has more than 200 entries"}
 
 
 @pytest.mark.parametrize("value", [{1, 2}, float("inf"), float("nan")])

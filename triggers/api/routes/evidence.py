@@ -8,14 +8,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 
 from pipeline_core.domain.byte_ranges import ByteRange
-from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.evidence import KeptFile, Place
+from pipeline_core.services.views.evidence import KeptFile
 from triggers.api.evidence_models import Comparison, Evidence
-from triggers.api.parameters import parse
+from triggers.api.forms.names import (
+    AttemptInPath,
+    BuildInPath,
+    FromInQuery,
+    ImageInPath,
+    ToInQuery,
+    VersionInPath,
+)
 from triggers.provider import Provider
 
 _FILE = {"description": "The file, as it was kept", "content": {"application/octet-stream": {}}}
@@ -27,7 +32,6 @@ _PART = {"description": "The wanted part of it", "content": {"application/octet-
 
 Wanted = Annotated[str | None, Header(alias="Range", max_length=200)]
 Expected = Annotated[str | None, Header(alias="If-Range", max_length=200)]
-Version = Annotated[str, Query(max_length=64)]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -35,10 +39,9 @@ def router(factory: Provider) -> APIRouter:
     routes = APIRouter(tags=["evidence"])
 
     @routes.get("/api/builds/{identity}/evidence")
-    def list_evidence(identity: str) -> Evidence:
+    def list_evidence(identity: BuildInPath) -> Evidence:
         """Every file that is kept of a build, of all attempts of both stages, with the gates' verdicts."""
-        shown = factory().evidence.show(parse("identity", BuildId, identity))
-        return Evidence.model_validate(shown)
+        return Evidence.model_validate(factory().evidence.show(identity))
 
     @routes.get(
         "/api/builds/{identity}/evidence/{attempt}/{name}",
@@ -46,39 +49,37 @@ def router(factory: Provider) -> APIRouter:
         responses={200: _FILE, 206: _PART},
     )
     def read_evidence(
-        identity: str, attempt: str, name: str, wanted: Wanted = None, expected: Expected = None
+        identity: BuildInPath,
+        attempt: AttemptInPath,
+        name: str,
+        wanted: Wanted = None,
+        expected: Expected = None,
     ) -> Response:
         """One file, checked against the digest that was reported; `attempt` is like `verify-1`. gzip stays gzip.
 
         A larger file than one answer may have is read in parts, with `Range`.
         """
-        build, place = parse("identity", BuildId, identity), parse("attempt", Place.parse, attempt)
         reader = factory().evidence
-        kept = _read(lambda part: reader.read(build, place, name, part), wanted, expected)
-        return _attachment(kept, f"{build}.{place}.{kept.name}")
+        kept = _read(lambda part: reader.read(identity, attempt, name, part), wanted, expected)
+        return _attachment(kept, f"{identity}.{attempt}.{kept.name}")
 
     @routes.get(
         "/api/images/{name}/versions/{version}/sbom",
         response_class=Response,
         responses={200: _SBOM, 206: _PART},
     )
-    def read_sbom(name: str, version: str, wanted: Wanted = None, expected: Expected = None) -> Response:
+    def read_sbom(
+        name: ImageInPath, version: VersionInPath, wanted: Wanted = None, expected: Expected = None
+    ) -> Response:
         """The software bill of materials of a published version, as CycloneDX JSON; parts of it with `Range`."""
-        image, exact = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
         reader = factory().version_diff
-        kept = _read(lambda part: reader.sbom(image, exact, part), wanted, expected)
-        return _attachment(kept, f"{image}-{exact}.cdx.json")
+        kept = _read(lambda part: reader.sbom(name, version, part), wanted, expected)
+        return _attachment(kept, f"{name}-{version}.cdx.json")
 
     @routes.get("/api/images/{name}/diff")
-    def compare_versions(
-        name: str,
-        before: Annotated[Version, Query(alias="from")],
-        after: Annotated[Version, Query(alias="to")],
-    ) -> Comparison:
+    def compare_versions(name: ImageInPath, before: FromInQuery, after: ToInQuery) -> Comparison:
         """What differs from one published version to another: packages, advisories, compliance."""
-        image = parse("name", ImageName, name)
-        old, new = parse("from", GalleryVersion.parse, before), parse("to", GalleryVersion.parse, after)
-        return Comparison.model_validate(factory().version_diff.diff(image, old, new))
+        return Comparison.model_validate(factory().version_diff.diff(name, before, after))
 
     return routes
 

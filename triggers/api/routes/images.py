@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from pipeline_core.domain import captures
-from pipeline_core.domain.cursors import CursorForm
-from pipeline_core.domain.names import Digest, ImageName, TeamName
+from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.views import ImageDetail, image_view
 from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse, parse_cursor
+from triggers.api.forms.form import maybe_in_header, maybe_in_query
+from triggers.api.forms.names import BUILD_CURSOR, DIGEST, ENTRY_CURSOR, IMAGE_CURSOR, KEY, TEAM, ImageInPath
 from triggers.api.preconditions import Precondition, expected_of, precondition_of, quoted
 from triggers.provider import Provider
 
@@ -20,7 +20,6 @@ _LOCATION = {"description": "The build, or the image where there is none", "sche
 _PAGE, _HISTORY = 100, 50
 
 Caller = Annotated[Principal, Depends(caller_of)]
-Cursor = Annotated[str, Query(description=CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -30,38 +29,42 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("")
     def list_images(
-        team: Annotated[str | None, Query(max_length=63)] = None,
-        after: Cursor = "",
+        team: Annotated[TeamName | None, Depends(maybe_in_query("team", TEAM))],
+        after: Annotated[str | None, Depends(maybe_in_query("after", IMAGE_CURSOR))],
         limit: Annotated[int, Query(ge=1, le=200)] = _PAGE,
     ) -> models.Images:
         """A page of images by name; with `team` it may hold fewer than `limit`: continue with `next`."""
-        owner = None if team is None else parse("team", TeamName, team)
-        first = parse_cursor("after", CursorForm.IMAGE, after)
         held = factory()
-        page = models.Images.model_validate(held.queries.images(team=owner, after=first, limit=limit))
+        page = models.Images.model_validate(held.queries.images(team=team, after=after or "", limit=limit))
         return page.model_copy(update={"paused": held.pauses.text() or None})
 
     @routes.get("/{name}", responses={200: {"headers": {"ETag": _ETAG}}})
-    def show_image(name: str, response: Response) -> models.ImageWithHistory:
+    def show_image(name: ImageInPath, response: Response) -> models.ImageWithHistory:
         """One image with the decision about it as of now, its builds and its journal."""
         held = factory()
-        detail = held.queries.image(parse("name", ImageName, name))
+        detail = held.queries.image(name)
         if detail.etag is not None:
             response.headers["ETag"] = quoted(detail.etag)
         return with_history(detail, paused=held.pauses.text())
 
     @routes.get("/{name}/builds")
-    def list_builds(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Builds:
+    def list_builds(
+        name: ImageInPath,
+        cursor: Annotated[str | None, Depends(maybe_in_query("cursor", BUILD_CURSOR))],
+        limit: Limit = _HISTORY,
+    ) -> models.Builds:
         """The builds of an image, newest first, also of a deleted one. The first page has the build that runs."""
-        image, after = parse("name", ImageName, name), parse_cursor("cursor", CursorForm.BUILD, cursor)
-        page = factory().history.builds(image, after=after, limit=limit)
+        page = factory().history.builds(name, after=cursor or "", limit=limit)
         return models.Builds.model_validate(page)
 
     @routes.get("/{name}/journal")
-    def list_journal(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Journal:
+    def list_journal(
+        name: ImageInPath,
+        cursor: Annotated[str | None, Depends(maybe_in_query("cursor", ENTRY_CURSOR))],
+        limit: Limit = _HISTORY,
+    ) -> models.Journal:
         """The journal of an image, newest first. Also of a deleted one."""
-        image, after = parse("name", ImageName, name), parse_cursor("cursor", CursorForm.ENTRY, cursor)
-        page = factory().history.journal(image, after=after, limit=limit)
+        page = factory().history.journal(name, after=cursor or "", limit=limit)
         return models.Journal.model_validate(page)
 
     @routes.put(
@@ -72,7 +75,7 @@ def router(factory: Provider) -> APIRouter:
         },
     )
     def register_image(
-        name: str,
+        name: ImageInPath,
         body: models.RegistrationRequest,
         condition: Annotated[Precondition, Depends(precondition_of)],
         caller: Caller,
@@ -80,9 +83,9 @@ def router(factory: Provider) -> APIRouter:
     ) -> models.RegisteredImage:
         """Create an image (`If-None-Match: *`) or replace its definition (`If-Match`)."""
         registered = factory().registrar.register(
-            parse("name", ImageName, name),
+            name,
             body.document,
-            parse("bundle", Digest, body.bundle),
+            DIGEST.read("bundle", body.bundle),
             caller,
             expected=condition.expected,
             create_only=condition.create_only,
@@ -94,24 +97,24 @@ def router(factory: Provider) -> APIRouter:
         return models.RegisteredImage(**dict(shown), fixed=fixed, notes=registered.notes)
 
     @routes.delete("/{name}", status_code=204)
-    def unregister_image(name: str, expected: Annotated[str, Depends(expected_of)], caller: Caller) -> None:
+    def unregister_image(
+        name: ImageInPath, expected: Annotated[str, Depends(expected_of)], caller: Caller
+    ) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
-        factory().registrar.unregister(parse("name", ImageName, name), caller, expected)
+        factory().registrar.unregister(name, caller, expected)
 
     @routes.post("/{name}/builds", status_code=202, responses={202: {"headers": {"Location": _LOCATION}}})
     def request_build(
-        name: str,
+        name: ImageInPath,
         caller: Caller,
         response: Response,
+        key: Annotated[str | None, Depends(maybe_in_header("Idempotency-Key", KEY))],
         body: models.RebuildRequest | None = None,
-        key: Annotated[
-            str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128, pattern=r"^[!-~]+$")
-        ] = None,
     ) -> models.RequestedBuild:
         """Ask for a build of unchanged inputs; one `Idempotency-Key` of one caller is one request."""
-        image, wish = parse("name", ImageName, name), body or models.RebuildRequest()
-        answer = factory().requests.request(image, caller, wish.reason, key)
-        place = f"/api/images/{image}" if answer.build is None else f"/api/builds/{answer.build}"
+        wish = body or models.RebuildRequest()
+        answer = factory().requests.request(name, caller, wish.reason, key)
+        place = f"/api/images/{name}" if answer.build is None else f"/api/builds/{answer.build}"
         response.headers["Location"] = place
         return models.RequestedBuild.model_validate(answer)
 

@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from pipeline_core.domain.names import ImageName
 from triggers.api import models
-from triggers.api.parameters import parse
+from triggers.api.forms.form import maybe_in_query
+from triggers.api.forms.names import IMAGE, LINEAGE_CURSOR
 from triggers.provider import Provider
-
-_CURSOR_LENGTH = 16 * 64  # a path of names, at most one for each level
 
 
 def router(factory: Provider) -> APIRouter:
@@ -18,17 +17,14 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("")
     def show_lineage(
-        image: Annotated[
-            str | None, Query(max_length=63, description="Only its ancestors and what is below it")
-        ] = None,
-        after: Annotated[str, Query(max_length=_CURSOR_LENGTH, description="`next` of the page before")] = "",
+        image: Annotated[ImageName | None, Depends(maybe_in_query("image", IMAGE))],
+        after: Annotated[str | None, Depends(maybe_in_query("after", LINEAGE_CURSOR))],
         limit: Annotated[
             int, Query(ge=1, le=1000, description="With `image`, a page has at most 200 images below it")
         ] = 1000,
     ) -> models.Lineage:
         """A page of the forest by name, roots first; with `image`, its ancestors and a page of what is below it."""
-        chosen = None if image is None else parse("image", ImageName, image)
-        path = tuple(parse("after", ImageName, name) for name in after.split("/") if name)
-        return models.Lineage.model_validate(factory().queries.lineage(chosen, after=path, limit=limit))
+        path = tuple(ImageName(name) for name in (after or "").split("/") if name)
+        return models.Lineage.model_validate(factory().queries.lineage(image, after=path, limit=limit))
 
     return routes

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.pauses import PauseState
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
+from triggers.api.forms.names import IMAGE_CURSOR
 from triggers.api.operator_models import (
     FactoryPause,
     PauseRequest,
@@ -16,7 +16,6 @@ from triggers.api.operator_models import (
     Retried,
     RetryRequest,
 )
-from triggers.api.parameters import parse_cursor
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
@@ -34,7 +33,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.post("/api/outages/retry")
     def retry(body: RetryRequest, caller: Caller) -> Retried:
         """Close the breakers of one class, and try again what failed by it, page by page. SecOps only."""
-        after = parse_cursor("after", CursorForm.IMAGE, body.after)
+        after = IMAGE_CURSOR.read("after", body.after)
         return Retried.model_validate(factory().retries.retry(body.error_class, caller, after=after))
 
     @routes.get("/api/pause")

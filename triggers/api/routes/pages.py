@@ -2,17 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, Response
 
 from dashboard import pages
-from pipeline_core.domain.cursors import CursorForm
-from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import parse, parse_cursor
-from triggers.api.routes.poison import After
+from triggers.api.forms.form import maybe_in_query
+from triggers.api.forms.names import (
+    IMAGE_CURSOR,
+    POISON_CURSOR,
+    BuildInPath,
+    FromInQuery,
+    ImageInPath,
+    ToInQuery,
+)
 from triggers.provider import Provider
 
 # Only the page itself and its own style sheet: no script, no frame, no foreign address.
@@ -28,49 +32,44 @@ def router(factory: Provider) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
-    def show_fleet(after: After = "") -> HTMLResponse:
+    def show_fleet(
+        after: Annotated[str | None, Depends(maybe_in_query("after", IMAGE_CURSOR))],
+    ) -> HTMLResponse:
         """The images by level, and what is being built."""
-        first = parse_cursor("after", CursorForm.IMAGE, after)
         held = factory()
-        page = pages.fleet(held.queries.images(after=first), banner=held.pauses.text())
+        page = pages.fleet(held.queries.images(after=after or ""), banner=held.pauses.text())
         return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/images/{name}")
-    def show_image(name: str) -> HTMLResponse:
+    def show_image(name: ImageInPath) -> HTMLResponse:
         """One image with its builds and its journal."""
         held = factory()
-        detail = held.queries.image(parse("name", ImageName, name))
+        detail = held.queries.image(name)
         return HTMLResponse(pages.image(detail, banner=held.pauses.text()), headers=_HEADERS)
 
     @routes.get("/images/{name}/diff")
-    def show_diff(
-        name: str,
-        before: Annotated[str, Query(alias="from", max_length=64)],
-        after: Annotated[str, Query(alias="to", max_length=64)],
-    ) -> HTMLResponse:
+    def show_diff(name: ImageInPath, before: FromInQuery, after: ToInQuery) -> HTMLResponse:
         """What differs between two published versions."""
         held = factory()
-        found = held.version_diff.diff(
-            parse("name", ImageName, name),
-            parse("from", GalleryVersion.parse, before),
-            parse("to", GalleryVersion.parse, after),
-        )
+        found = held.version_diff.diff(name, before, after)
         return HTMLResponse(pages.comparison(found, banner=held.pauses.text()), headers=_HEADERS)
 
     @routes.get("/builds/{identity}")
-    def show_build(identity: str) -> HTMLResponse:
+    def show_build(identity: BuildInPath) -> HTMLResponse:
         """One build with its gates and its evidence."""
-        build, held = parse("identity", BuildId, identity), factory()
-        shown, kept = held.queries.build(build), held.evidence.show(build)
+        held = factory()
+        shown, kept = held.queries.build(identity), held.evidence.show(identity)
         page = pages.build(shown, kept, banner=held.pauses.text())
         return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/poison")
-    def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:
+    def show_poison(
+        caller: Annotated[Principal, Depends(caller_of)],
+        after: Annotated[str | None, Depends(maybe_in_query("after", POISON_CURSOR))],
+    ) -> HTMLResponse:
         """Messages that could not be handled, as far as the caller may see them."""
-        first = parse_cursor("after", CursorForm.POISON, after)
         held = factory()
-        page = held.poison_review.page(caller, after=first)
+        page = held.poison_review.page(caller, after=after or "")
         shown = pages.poison(page.records, page.after, banner=held.pauses.text())
         return HTMLResponse(shown, headers=_HEADERS)
 

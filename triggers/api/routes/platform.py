@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from pipeline_core.domain.names import Digest
 from pipeline_core.ports import Principal
 from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import parse
+from triggers.api.forms.names import DIGEST
 from triggers.provider import Provider
 
 
@@ -22,7 +21,7 @@ def router(factory: Provider) -> APIRouter:
     ) -> models.Platform:
         """Put new platform steps and a new catalog in force; every image becomes stale. SecOps only."""
         platform = factory().platforms.put(
-            parse("bundle", Digest, body.bundle), body.catalog, caller, drop_used=body.drop_used
+            DIGEST.read("bundle", body.bundle), body.catalog, caller, drop_used=body.drop_used
         )
         return models.Platform(bundle=str(platform.digest), catalog=tuple(sorted(platform.catalog)))
 

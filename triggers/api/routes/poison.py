@@ -1,23 +1,19 @@
 """Routes of poisoned messages: list them, send one again, put one aside."""
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.poison import PoisonState
 from pipeline_core.ports import Principal
 from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse_cursor
+from triggers.api.forms.form import in_path, maybe_in_query
+from triggers.api.forms.names import POISON, POISON_CURSOR
 from triggers.provider import Provider
 
-KEY = re.compile(r"[0-9A-Za-z-]{1,64}")  # of a record; nothing else ever reaches a store
-
 Caller = Annotated[Principal, Depends(caller_of)]
-Key = Annotated[str, Path(pattern=f"^{KEY.pattern}$", description="The record's key")]
-After = Annotated[str, Query(description=CURSOR)]
+Key = Annotated[str, Depends(in_path("key", POISON))]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -27,16 +23,15 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("")
     def list_poison(
         caller: Caller,
+        after: Annotated[str | None, Depends(maybe_in_query("after", POISON_CURSOR))],
         state: PoisonState | None = None,
-        after: After = "",
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> models.PoisonRecords:
         """Messages that could not be handled, newest first. A team sees only those about its own images.
 
         A page may hold fewer than `limit`: continue with `next`.
         """
-        first = parse_cursor("after", CursorForm.POISON, after)
-        page = factory().poison_review.page(caller, state=state, after=first, limit=limit)
+        page = factory().poison_review.page(caller, state=state, after=after or "", limit=limit)
         return models.PoisonRecords.model_validate(page)
 
     @routes.post("/{key}/requeue")

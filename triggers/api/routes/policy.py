@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
 from pipeline_core.services.policies.policy import HISTORY_LIMIT, PolicyDocumentLost, PolicyShown, etag_of
 from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse_cursor
+from triggers.api.forms.form import maybe_in_query
+from triggers.api.forms.names import REVISION_CURSOR
 from triggers.api.preconditions import Precondition, precondition_of, quoted
 from triggers.api.problem import Refusal
 from triggers.provider import Provider
@@ -25,7 +25,7 @@ def router(factory: Provider) -> APIRouter:
     """The routes under `/api/policy`."""
     routes = APIRouter(prefix="/api/policy", tags=["policy"])
 
-    @routes.get("", responses={200: {"headers": {"ETag": _ETAG}}})
+    @routes.get("", responses={200: {"headers": {"ETag": _ETAG}}}, openapi_extra={"x-refusals": [404]})
     def show_policy(response: Response) -> models.Policy:
         """The policy in force. 404 where SecOps has never put one in force: then everything is allowed.
 
@@ -62,12 +62,11 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/versions")
     def list_policy_versions(
-        before: Annotated[str, Query(description=CURSOR)] = "",
+        before: Annotated[str | None, Depends(maybe_in_query("before", REVISION_CURSOR))],
         limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 50,
     ) -> models.PolicyVersions:
         """The versions that were put in force, by whom and when, newest first."""
-        first = parse_cursor("before", CursorForm.REVISION, before)
-        found = factory().policy.versions(before=int(first) if first else None, limit=limit)
+        found = factory().policy.versions(before=int(before) if before else None, limit=limit)
         following = found[-1].revision if len(found) == limit and found[-1].revision > 1 else None
         return models.PolicyVersions.model_validate({"versions": found, "next": following})
 

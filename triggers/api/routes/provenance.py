@@ -1,12 +1,13 @@
 """Routes of provenance: the signed statement about a live version, and the public keys. Readers verify it."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.versions import GalleryVersion
+from triggers.api.forms.names import ImageInPath, VersionInPath
+from triggers.api.forms.shown import ImageShown, VersionShown
 from triggers.api.models import Answer
-from triggers.api.parameters import parse
 from triggers.provider import Provider
 
 
@@ -26,15 +27,23 @@ class DsseEnvelope(Answer):
 
 
 class VersionProvenance(Answer):
-    """A version as its gallery shows it, and the envelope that its tags name; null where there is none."""
+    """A version as its gallery shows it, and the envelope that its tags name; null where there is none.
 
-    image: str
-    version: str
+    `publication` is the record of its publication, in an envelope too, or null. `source` is the resource id that the
+    version was made from, `published_at` when, `disk_gb` how large its disk is; empty or null where it is not shown.
+    """
+
+    image: ImageShown
+    version: VersionShown
     subject: str
     state: str
     excluded_from_latest: bool
     tags: dict[str, str]
+    source: str
+    published_at: datetime | None
+    disk_gb: int | None
     envelope: DsseEnvelope | None
+    publication: DsseEnvelope | None
 
 
 class PublicKeys(BaseModel):
@@ -53,9 +62,8 @@ def router(factory: Provider) -> APIRouter:
         return PublicKeys(keys=tuple(key.to_jwk() for key in factory().proofs.public_keys()))
 
     @routes.get("/api/images/{name}/versions/{version}/provenance")
-    def show_provenance(name: str, version: str) -> VersionProvenance:
+    def show_provenance(name: ImageInPath, version: VersionInPath) -> VersionProvenance:
         """The tags of a live version and the signed statement about it; the factory verifies nothing here."""
-        image, number = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
-        return VersionProvenance.model_validate(factory().proofs.show(image, number))
+        return VersionProvenance.model_validate(factory().proofs.show(name, version))
 
     return routes

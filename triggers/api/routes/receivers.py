@@ -3,9 +3,8 @@
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Query
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
@@ -14,13 +13,12 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.notify.receivers import PAGE, PAGE_LIMIT
 from triggers.api import receiver_models as models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse, parse_cursor
+from triggers.api.forms.form import in_path, maybe_in_query
+from triggers.api.forms.names import IMAGE, RECEIVER, RECEIVER_CURSOR
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
-Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{16,81}$", description="The receiver, as the list names it")]
-Cursor = Annotated[str, Query(description=CURSOR)]
-Image = Annotated[str, Query(max_length=63, description="Only the receivers of this image's definition")]
+Id = Annotated[ReceiverId, Depends(in_path("receiver", RECEIVER))]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -29,15 +27,14 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("")
     def list_receivers(
-        image: Image = "",
-        cursor: Cursor = "",
+        image: Annotated[ImageName | None, Depends(maybe_in_query("image", IMAGE))],
+        cursor: Annotated[str | None, Depends(maybe_in_query("cursor", RECEIVER_CURSOR))],
         limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE,
     ) -> models.Receivers:
         """A page of the receivers that have a feed, or of those of one image. It may hold fewer than `limit`."""
-        after = parse_cursor("cursor", CursorForm.RECEIVER, cursor)
         page = factory().receivers.page(
-            parse("image", ImageName, image) if image else None,
-            after=ReceiverId(after) if after else None,
+            image,
+            after=ReceiverId(cursor) if cursor else None,
             limit=limit,
         )
         return models.Receivers.model_validate(page)
@@ -45,23 +42,19 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/{receiver}")
     def get_receiver(receiver: Id) -> models.Receiver:
         """One receiver with its dead letters."""
-        return models.Receiver.model_validate(
-            factory().receivers.show(parse("receiver", ReceiverId, receiver))
-        )
+        return models.Receiver.model_validate(factory().receivers.show(receiver))
 
     @routes.post("/{receiver}/secret")
     def rotate_secret(receiver: Id, caller: Caller) -> models.RotatedSecret:
         """Make a new signing secret, shown once. The former one signs too for a day."""
-        return models.RotatedSecret(
-            secret=factory().receivers.rotate(parse("receiver", ReceiverId, receiver), caller)
-        )
+        return models.RotatedSecret(secret=factory().receivers.rotate(receiver, caller))
 
     @routes.post("/{receiver}/disable")
     def disable_receiver(
         receiver: Id, caller: Caller, body: Annotated[models.DisableRequest, Body()]
     ) -> models.Receiver:
         """Send nothing any more; what happens is kept for a replay."""
-        view = factory().receivers.disable(parse("receiver", ReceiverId, receiver), caller, body.reason)
+        view = factory().receivers.disable(receiver, caller, body.reason)
         return models.Receiver.model_validate(view)
 
     @routes.post("/{receiver}/enable")
@@ -69,9 +62,7 @@ def router(factory: Provider) -> APIRouter:
         receiver: Id, caller: Caller, body: Annotated[models.EnableRequest, Body()]
     ) -> models.Receiver:
         """Send again, with what was missed or without."""
-        view = factory().receivers.enable(
-            parse("receiver", ReceiverId, receiver), caller, replays=body.replay
-        )
+        view = factory().receivers.enable(receiver, caller, replays=body.replay)
         return models.Receiver.model_validate(view)
 
     @routes.post("/{receiver}/replay")
@@ -82,14 +73,12 @@ def router(factory: Provider) -> APIRouter:
         since = body.since
         if since is not None and since.tzinfo is None:
             since = since.replace(tzinfo=UTC)
-        return models.Receiver.model_validate(
-            factory().receivers.replay(parse("receiver", ReceiverId, receiver), caller, since)
-        )
+        return models.Receiver.model_validate(factory().receivers.replay(receiver, caller, since))
 
     @routes.post("/{receiver}/test")
     def test_receiver(receiver: Id, caller: Caller) -> models.Trial:
         """Send a trial now, and say what came back. It takes at most 20 seconds."""
-        accepted, detail = factory().receivers.test(parse("receiver", ReceiverId, receiver), caller)
+        accepted, detail = factory().receivers.test(receiver, caller)
         return models.Trial(accepted=accepted, detail=detail)
 
     @routes.post("")
@@ -102,7 +91,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.delete("/{receiver}", status_code=204)
     def remove_fleet_receiver(receiver: Id, caller: Caller) -> None:
         """Send a receiver of SecOps nothing new. SecOps only."""
-        factory().receivers.remove(parse("receiver", ReceiverId, receiver), caller)
+        factory().receivers.remove(receiver, caller)
 
     return routes
 

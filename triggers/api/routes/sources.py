@@ -2,21 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
-from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.domain.sources import SourceKey
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
+from triggers.api.forms.form import in_path
+from triggers.api.forms.names import RELEASE, SOURCE
 from triggers.api.source_models import AcceptRequest, FollowedSource, FollowedSources
 from triggers.provider import Provider
 
-Key = Annotated[
-    str,
-    Path(
-        pattern=r"^[A-Za-z0-9._-]{1,128}(:[A-Za-z0-9._-]{1,128}){3}$",
-        description="`publisher:offer:sku:location`, without case",
-    ),
-]
+Key = Annotated[SourceKey, Depends(in_path("key", SOURCE))]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -33,7 +29,7 @@ def router(factory: Provider) -> APIRouter:
         key: Key, body: AcceptRequest, caller: Annotated[Principal, Depends(caller_of)]
     ) -> FollowedSource:
         """Let images step down to the newest release that is offered. SecOps only; 409 where none was withdrawn."""
-        release = MarketplaceVersion.parse(body.release)
-        return FollowedSource.model_validate(factory().sources.accept(key, release, caller, body.reason))
+        release = RELEASE.read("release", body.release)
+        return FollowedSource.model_validate(factory().sources.accept(str(key), release, caller, body.reason))
 
     return routes

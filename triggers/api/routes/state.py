@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
 from triggers.api import operator_models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import CURSOR, parse_cursor
+from triggers.api.forms.form import maybe_in_query
+from triggers.api.forms.names import RECOVERY, UNREADABLE_CURSOR
 from triggers.provider import Provider
 
 
@@ -23,18 +23,17 @@ def router(factory: Provider) -> APIRouter:
         """Take one step (send `next` as `after` until it is null); a step may be taken again. SecOps only."""
         wish = body or operator_models.StateRequest()
         return operator_models.StateStep.model_validate(
-            factory().recovery.step(caller, wish.after, force=wish.force)
+            factory().recovery.step(caller, RECOVERY.read("after", wish.after), force=wish.force)
         )
 
     @routes.get("/unreadable")
     def list_unreadable(
-        after: Annotated[str, Query(description=CURSOR)] = "",
+        after: Annotated[str | None, Depends(maybe_in_query("after", UNREADABLE_CURSOR))],
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> operator_models.UnreadableRows:
         """The rows that the running release cannot read, by table, partition and key."""
-        first = parse_cursor("after", CursorForm.UNREADABLE, after)
         return operator_models.UnreadableRows.model_validate(
-            factory().unreadable.page(after=first, limit=limit)
+            factory().unreadable.page(after=after or "", limit=limit)
         )
 
     return routes

@@ -79,6 +79,12 @@ def test_a_definition_below_the_floor_is_refused_with_every_reason_among_the_oth
         catalog=["nessus"],
         maxAge="7d",
         maxOsDiskSizeGb=128,
+        limits={
+            "images": 0,
+            "machineSizes": ["Standard_B2s"],
+            "timeout": "30m",
+            "teams": {"secops": {"images": 2}},
+        },
     )
     waiver = {"rule": "r", "reason": "x", "owner": "me@example.com", "expires": "2030-01-01"}
     document = _document("app", "rhel9-java", profile="cis", minScore=90, waivers=[waiver])
@@ -91,6 +97,9 @@ def test_a_definition_below_the_floor_is_refused_with_every_reason_among_the_oth
         "spec.build.provisioners[0].shell",
         "spec.build.catalog[0]",
         "spec.build.osDiskSizeGb",
+        "spec.build.vmSize",
+        "spec.build.timeout",
+        "metadata.team",
         "spec.verify.compliance.profile",
         "spec.verify.compliance.minScore",
         "spec.verify.compliance.waivers[0].owner",
@@ -99,6 +108,9 @@ def test_a_definition_below_the_floor_is_refused_with_every_reason_among_the_oth
         "spec.rebuild.maxAge",
     }
     assert problems["spec.verify.compliance.minScore"] == "is 90, and the floor in policy 1 demands 95"
+    assert problems["metadata.team"] == (
+        "secops has 2 images, and the limit of team secops in policy 1 allows 2"
+    )
     assert scenes.images(made).find_head(ImageName("app")) is None
 
 

@@ -1,0 +1,1 @@
+"""The counts that limits are held against."""

@@ -1,0 +1,1 @@
+"""Asks the running API what its OpenAPI document promises."""
