@@ -4,7 +4,7 @@ import pytest
 
 from local.arm.identity import rights
 from local.arm.storage import roles as storage_roles
-from tests.unit.infra.test_terraform import built_in_roles, grants, roles
+from tests.unit.infra.test_roles import built_in_roles, grants, roles
 
 GIVEN = {
     "function": rights.FUNCTION_ACTIONS,
