@@ -68,6 +68,9 @@ class Blobs:
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         return self.inner.list(self.prefix + container, prefix, limit=limit)
 
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        self.inner.delete(self.prefix + container, name, etag=etag)
+
 
 @pytest.fixture
 def stores(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> Iterator[tuple[Tables, Blobs]]:

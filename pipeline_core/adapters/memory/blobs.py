@@ -1,4 +1,4 @@
-"""Blobs in memory: created once, never overwritten. Only `append` adds to a blob, as the builder does."""
+"""Blobs in memory: created once, never overwritten, deleted by ETag. Only `append` adds to one, as the builder does."""
 
 import bisect
 import itertools
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, StaleWrite
 from pipeline_core.ports import BlobFacts, Clock
 
 
@@ -16,6 +16,7 @@ class _Blob:
     content: bytes
     media_type: str
     changed_at: datetime
+    etag: str
 
 
 class MemoryBlobs:
@@ -26,6 +27,7 @@ class MemoryBlobs:
         self._blobs: dict[str, dict[str, _Blob]] = {}
         self._names: dict[str, list[str]] = {}  # in order: the cost of a list grows with what it gives
         self._lock = threading.Lock()
+        self._written = itertools.count(1)  # no two contents have one ETag
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
@@ -66,6 +68,14 @@ class MemoryBlobs:
             found = itertools.takewhile(lambda name: name.startswith(prefix), names[begin : begin + limit])
             return [_facts(name, held[name]) for name in found]
 
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        """Delete the blob while it has this ETag. Raises StaleWrite where it is gone or was made again."""
+        with self._lock:
+            found = self._blobs.get(container, {}).get(name)
+            if found is None or found.etag != etag:
+                raise StaleWrite(f"{container}/{name} is gone or was made again")
+            self._remove(container, name)
+
     def append(self, container: str, name: str, content: bytes) -> None:
         """Append, as the builder does with its log. For tests and the simulation."""
         with self._lock:
@@ -74,13 +84,21 @@ class MemoryBlobs:
             self._put(container, name, whole, "text/plain")
 
     def lose(self, container: str, name: str) -> None:
-        """Delete a blob, which the factory never does. For tests and the simulation."""
+        """Delete a blob as somebody else would. For tests and the simulation."""
         with self._lock:
-            del self._blobs[container][name]
-            self._names[container].remove(name)
+            self._remove(container, name)
+
+    def _remove(self, container: str, name: str) -> None:
+        del self._blobs[container][name]
+        self._names[container].remove(name)
 
     def _put(self, container: str, name: str, content: bytes, media_type: str) -> None:
-        blob = _Blob(content=content, media_type=media_type, changed_at=self._clock.now())
+        blob = _Blob(
+            content=content,
+            media_type=media_type,
+            changed_at=self._clock.now(),
+            etag=f'"{next(self._written)}"',
+        )
         held = self._blobs.setdefault(container, {})
         if name not in held:
             bisect.insort(self._names.setdefault(container, []), name)
@@ -88,4 +106,4 @@ class MemoryBlobs:
 
 
 def _facts(name: str, blob: _Blob) -> BlobFacts:
-    return BlobFacts(name=name, size=len(blob.content), changed_at=blob.changed_at)
+    return BlobFacts(name=name, size=len(blob.content), changed_at=blob.changed_at, etag=blob.etag)

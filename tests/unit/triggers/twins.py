@@ -363,7 +363,7 @@ class TwinFactory:
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
-        self.archiver = Receiver()
+        self.archiver, self.bundle_retention = Receiver(), Receiver()
         self.reaper, self.galleries = Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
