@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum, unique
 from typing import Protocol
 
+from pipeline_core.domain.blob_rights import BlobRights, BlobToken
+
 Cell = str | int | bool
 # In a DELETE or REPLACE of a hint, a row that decides nothing: whatever is stored (If-Match of RFC 9110).
 ANY_ETAG = "*"
@@ -112,4 +114,8 @@ class Blobs(Protocol):
 
     def delete(self, container: str, name: str, *, etag: str) -> None:
         """Delete the blob while it has this ETag. Raises StaleWrite where it is gone or was made again."""
+        ...
+
+    def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
+        """A token with these rights, which ends at `until`, at most 7 days from `now`."""
         ...

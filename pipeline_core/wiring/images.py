@@ -124,7 +124,7 @@ def _registrar_of(
         documents=effects.documents,
         blobs=blobs,
         floors=policy.rules,
-        deployment=base.deployment,
+        approvals=policy.approvals,
         forms=forms,
         sources=SourceRules(
             marketplace=base.ports.marketplace,
