@@ -101,7 +101,8 @@ resource "azapi_resource" "table" {
   }
 }
 
-# Definitions, bundles and provenance stay, because every table can be derived from them and the gallery's tags.
+# Definitions and provenance stay, because every table can be derived from them and the gallery's tags. Bundles stay too;
+# the function app deletes those that nobody uses, and only these have versions that are not current.
 resource "azurerm_storage_management_policy" "factory" {
   storage_account_id = azurerm_storage_account.factory.id
 
@@ -117,6 +118,22 @@ resource "azurerm_storage_management_policy" "factory" {
     actions {
       base_blob {
         delete_after_days_since_modification_greater_than = var.build_record_days
+      }
+    }
+  }
+
+  rule {
+    name    = "forget-removed-bundles"
+    enabled = true
+
+    filters {
+      prefix_match = ["bundles/"]
+      blob_types   = ["blockBlob"]
+    }
+
+    actions {
+      version {
+        delete_after_days_since_creation = 30
       }
     }
   }

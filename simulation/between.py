@@ -32,7 +32,7 @@ _WRITE = (*_CHANGE, Kind.CONFLICTING)
 _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
     "tables": {"find": _READ, "scan": _READ, "write": _WRITE},
     "queues": {"send": _CHANGE},
-    "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ},
+    "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ, "delete": _CHANGE},
     "marketplace": {"list_versions": _LIST, "get_image": _READ, "list_names": _LIST},
     "galleries": {
         "find_image": _READ,

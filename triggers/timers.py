@@ -30,10 +30,13 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:
-        """Remove the versions that retention does not keep, and move old history to blobs."""
+        """Remove the versions that retention does not keep and bundles that nobody uses, and move old history away."""
         try:
             delivery.run(factory, "prune-failed", lambda services: services.pruner.prune())
         finally:  # the history moves after a failed slice of retention too
-            delivery.run(factory, "archive-failed", lambda services: services.archiver.archive())
+            try:
+                delivery.run(factory, "archive-failed", lambda services: services.archiver.archive())
+            finally:
+                delivery.run(factory, "bundles-failed", lambda services: services.bundle_retention.remove())
 
     return timers

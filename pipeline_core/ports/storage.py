@@ -81,15 +81,16 @@ class Queues(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobFacts:
-    """Size in bytes and the time of the last change."""
+    """Size in bytes, the time of the last change, and the ETag: a blob that is created again has another one."""
 
     name: str
     size: int
     changed_at: datetime
+    etag: str
 
 
 class Blobs(Protocol):
-    """Bytes by (container, name). A stored blob is never overwritten."""
+    """Bytes by (container, name). A stored blob is never overwritten; only bundles that nobody uses are deleted."""
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
@@ -109,6 +110,10 @@ class Blobs(Protocol):
 
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         """Facts of the blobs whose name begins with `prefix`, by name."""
+        ...
+
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        """Delete the blob while it has this ETag. Raises StaleWrite where it is gone or was made again."""
         ...
 
     def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:

@@ -39,6 +39,7 @@ from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.archive import Archiver
+from pipeline_core.services.upkeep.bundles import BundleRetention
 from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
@@ -76,6 +77,7 @@ class Factory:
     reaper: Reaper
     pruner: Pruner
     archiver: Archiver
+    bundle_retention: BundleRetention
     galleries: GallerySweep
     suspicion: Suspicion
     readmission: Readmission
@@ -150,6 +152,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
         archiver=upkeep.archiver,
+        bundle_retention=upkeep.bundle_retention,
         retention=parts.retention,
         notifier=parts.notify.notifier,
         receivers=parts.notify.receivers,

@@ -78,13 +78,7 @@ def images_of(
     )
     poller = Poller(records=records, effects=effects, marketplace=ports.marketplace)
     places = Places(records=records, effects=effects, poller=poller)
-    bundles = Bundles(
-        records=records,
-        blobs=ports.blobs,
-        clock=effects.clock,
-        logs=effects.logs,
-        secops=base.deployment.secops,
-    )
+    bundles = _bundles_of(base)
     return ImageParts(
         observer=observer,
         wishes=wishes,
@@ -101,10 +95,23 @@ def images_of(
         ),
         poller=poller,
         sources=Sources(records=records, effects=effects, poller=poller),
-        platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),
+        platforms=Platforms(
+            records=records, effects=effects, blobs=ports.blobs, policy=policy.policies, bundles=bundles
+        ),
         registrar=_registrar_of(base, policy, places, bundles, forms),
         bundles=bundles,
         places=places,
+    )
+
+
+def _bundles_of(base: Foundation) -> Bundles:
+    effects = base.effects
+    return Bundles(
+        records=base.records,
+        blobs=base.ports.blobs,
+        clock=effects.clock,
+        logs=effects.logs,
+        secops=base.deployment.secops,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.services.upkeep.archive import Archiver
 from pipeline_core.services.upkeep.builds import BuildSweep
+from pipeline_core.services.upkeep.bundles import BundleRetention
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.galleries import GallerySweep
@@ -30,6 +31,7 @@ class UpkeepParts:
     reaper: Reaper
     pruner: Pruner
     archiver: Archiver
+    bundle_retention: BundleRetention
     galleries: GallerySweep
 
 
@@ -56,6 +58,7 @@ def upkeep_of(
         ),
         pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, plans=plans),
         archiver=Archiver(records=records, effects=effects),
+        bundle_retention=BundleRetention(records=records, effects=effects, blobs=ports.blobs),
         galleries=GallerySweep(
             records=records,
             effects=effects,

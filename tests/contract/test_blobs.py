@@ -11,7 +11,7 @@ from azure.storage.blob import BlobServiceClient
 from pipeline_core.adapters.azure.blobs import AzureBlobs
 from pipeline_core.adapters.memory.blobs import MemoryBlobs
 from pipeline_core.adapters.system import SystemClock
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, StaleWrite
 from pipeline_core.ports import Blobs
 from tests.fixtures.azurite import AzuriteForTests
 
@@ -127,6 +127,35 @@ def test_facts_tell_size_and_time_of_change(shelf: Shelf) -> None:
     assert facts is not None
     assert (facts.name, facts.size) == ("a", 5)
     assert abs(facts.changed_at - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+def _etag(shelf: Shelf, blob: str) -> str:
+    facts = shelf.blobs.find_facts(shelf.name, blob)
+    assert facts is not None
+    assert [each.etag.strip('"') for each in shelf.blobs.list(shelf.name, blob)] == [facts.etag.strip('"')]
+    return facts.etag
+
+
+def test_a_blob_is_deleted_by_its_etag_and_can_be_made_again(shelf: Shelf) -> None:
+    shelf.create("a", b"first")
+    first = _etag(shelf, "a")
+    shelf.blobs.delete(shelf.name, "a", etag=first)
+    assert shelf.blobs.find_facts(shelf.name, "a") is None
+    assert shelf.names("") == []
+    with pytest.raises(StaleWrite):
+        shelf.blobs.delete(shelf.name, "a", etag=first)
+    shelf.create("a", b"first")
+    assert _etag(shelf, "a") != first
+
+
+def test_a_blob_that_was_made_again_is_not_deleted_by_its_old_etag(shelf: Shelf) -> None:
+    shelf.create("a", b"first")
+    first = _etag(shelf, "a")
+    shelf.blobs.delete(shelf.name, "a", etag=first)
+    shelf.create("a", b"first")
+    with pytest.raises(StaleWrite):
+        shelf.blobs.delete(shelf.name, "a", etag=first)
+    assert shelf.read("a") == b"first"
 
 
 def test_a_list_is_by_name_with_a_prefix_and_a_limit(shelf: Shelf) -> None:

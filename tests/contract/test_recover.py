@@ -70,6 +70,9 @@ class Blobs:
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         return self.inner.list(self.prefix + container, prefix, limit=limit)
 
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        self.inner.delete(self.prefix + container, name, etag=etag)
+
     def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
         return self.inner.delegate(rights, now=now, until=until)
 

@@ -1,4 +1,4 @@
-"""Azure Blob storage: bytes that are created once and never overwritten, and tokens for single blobs.
+"""Azure Blob storage: bytes that are created once, never overwritten, deleted by ETag; tokens for single blobs.
 
 A token is a user delegation SAS (learn, rest/api/storageservices/create-user-delegation-sas): signed with a key of at
 most 7 days that Entra gives for this identity, valid as far as this identity itself has the right, and allowed while
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
+from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.storage.blob import (
     BlobClient,
@@ -24,7 +25,7 @@ from azure.storage.blob import (
 
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain.blob_rights import BlobPlace, BlobRight, BlobRights, BlobToken
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.ports import BlobFacts
 
 _PAGE = 1000
@@ -74,7 +75,7 @@ class AzureBlobs:
             if errors.is_absent(error):
                 return None
             raise errors.translate(error, f"look at blob {container}/{name}") from error
-        return BlobFacts(name=name, size=found.size, changed_at=found.last_modified)
+        return BlobFacts(name=name, size=found.size, changed_at=found.last_modified, etag=found.etag)
 
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         """Facts of the blobs whose name begins with `prefix`, by name."""
@@ -83,9 +84,25 @@ class AzureBlobs:
                 name_starts_with=prefix, results_per_page=min(limit, _PAGE)
             )
             return [
-                BlobFacts(name=blob.name, size=blob.size, changed_at=blob.last_modified)
+                BlobFacts(name=blob.name, size=blob.size, changed_at=blob.last_modified, etag=blob.etag)
                 for blob in itertools.islice(found, limit)
             ]
+
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        """Delete the blob while it has this ETag. Raises StaleWrite where it is gone or was made again.
+
+        The condition is `If-Match`, which Delete Blob honours (learn.microsoft.com/rest/api/storageservices,
+        "Specifying conditional headers for Blob service operations"). A blob that is gone is answered by 412 or by 404.
+        With versioning on, the content becomes a previous version; the lifecycle rule of infra/storage.tf ends those.
+        """
+        try:
+            self._client(container, name).delete_blob(
+                etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except AzureError as error:
+            if errors.is_absent(error):
+                raise StaleWrite(f"{container}/{name} is gone") from error
+            raise errors.translate(error, f"delete blob {container}/{name}") from error
 
     def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
         """A token with these rights, which ends at `until`, at most 7 days from `now`."""

@@ -1,4 +1,4 @@
-"""Blobs in memory: created once, never overwritten. Only `append` adds to a blob, as the builder does."""
+"""Blobs in memory: created once, never overwritten, deleted by ETag. Only `append` adds to one, as the builder does."""
 
 import bisect
 import hashlib
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.domain.blob_rights import BlobRights, BlobToken
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, StaleWrite
 from pipeline_core.ports import BlobFacts, Clock
 
 
@@ -18,6 +18,7 @@ class _Blob:
     content: bytes
     media_type: str
     changed_at: datetime
+    etag: str
 
 
 class MemoryBlobs:
@@ -28,6 +29,7 @@ class MemoryBlobs:
         self._blobs: dict[str, dict[str, _Blob]] = {}
         self._names: dict[str, list[str]] = {}  # in order: the cost of a list grows with what it gives
         self._lock = threading.Lock()
+        self._written = itertools.count(1)  # no two contents have one ETag
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
@@ -68,6 +70,14 @@ class MemoryBlobs:
             found = itertools.takewhile(lambda name: name.startswith(prefix), names[begin : begin + limit])
             return [_facts(name, held[name]) for name in found]
 
+    def delete(self, container: str, name: str, *, etag: str) -> None:
+        """Delete the blob while it has this ETag. Raises StaleWrite where it is gone or was made again."""
+        with self._lock:
+            found = self._blobs.get(container, {}).get(name)
+            if found is None or found.etag != etag:
+                raise StaleWrite(f"{container}/{name} is gone or was made again")
+            self._remove(container, name)
+
     def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
         """A token with these rights, which ends at `until`. Nothing here checks it."""
         own = {}
@@ -85,13 +95,21 @@ class MemoryBlobs:
             self._put(container, name, whole, "text/plain")
 
     def lose(self, container: str, name: str) -> None:
-        """Delete a blob, which the factory never does. For tests and the simulation."""
+        """Delete a blob as somebody else would. For tests and the simulation."""
         with self._lock:
-            del self._blobs[container][name]
-            self._names[container].remove(name)
+            self._remove(container, name)
+
+    def _remove(self, container: str, name: str) -> None:
+        del self._blobs[container][name]
+        self._names[container].remove(name)
 
     def _put(self, container: str, name: str, content: bytes, media_type: str) -> None:
-        blob = _Blob(content=content, media_type=media_type, changed_at=self._clock.now())
+        blob = _Blob(
+            content=content,
+            media_type=media_type,
+            changed_at=self._clock.now(),
+            etag=f'"{next(self._written)}"',
+        )
         held = self._blobs.setdefault(container, {})
         if name not in held:
             bisect.insort(self._names.setdefault(container, []), name)
@@ -99,4 +117,4 @@ class MemoryBlobs:
 
 
 def _facts(name: str, blob: _Blob) -> BlobFacts:
-    return BlobFacts(name=name, size=len(blob.content), changed_at=blob.changed_at)
+    return BlobFacts(name=name, size=len(blob.content), changed_at=blob.changed_at, etag=blob.etag)

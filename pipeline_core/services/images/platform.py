@@ -13,9 +13,10 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.guard import bundles
+from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Principal
+from pipeline_core.services.effects.bundles import CONTAINER, Bundles, blob_of
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.policies.policy import Policies
@@ -37,6 +38,7 @@ class Platforms:
     effects: Effects
     blobs: Blobs
     policy: Policies
+    bundles: Bundles
 
     def put(
         self, bundle: Digest, catalog: Mapping[str, object], principal: Principal, *, drop_used: bool = False
@@ -146,7 +148,9 @@ class Platforms:
 
     def _bundle_problems(self, bundle: Digest, catalog: Mapping[str, object]) -> Iterator[Problem]:
         try:
-            content = self.blobs.read("bundles", f"{bundle}.tar.gz", limit=COMPRESSED_LIMIT)
+            if not self.bundles.hold(bundle):
+                raise NotFound(f"the bundle {bundle} is being removed")
+            content = self.blobs.read(CONTAINER, blob_of(bundle), limit=COMPRESSED_LIMIT)
         except NotFound:
             yield Problem(
                 path="bundle",
@@ -154,7 +158,7 @@ class Platforms:
                 remedy="PUT it to /api/bundles/{sha256} first",
             )
             return
-        for finding in bundles.check_platform(content, catalog):
+        for finding in bundle_guard.check_platform(content, catalog):
             yield finding.as_problem()
 
     def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:

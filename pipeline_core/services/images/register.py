@@ -27,7 +27,7 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
-from pipeline_core.services.images.rules import RegistrationRules
+from pipeline_core.services.images.rules import RegistrationRules, absent_bundle
 from pipeline_core.services.policies.day_limits import DayLimits
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
@@ -137,6 +137,8 @@ class Registrar:
         self._demand_right(definition, None if old is None else old.value, former, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         self.bundles.demand(definition.bundle, definition.team, None if old is None else old.value, principal)
+        if not self.bundles.hold(definition.bundle):
+            raise InvalidDocument([absent_bundle(definition.bundle)])
         policy = self.rules.demand_policy()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         look = self.rules.look_at_azure(definition, None if old is None else old.value)

@@ -9,7 +9,7 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.floors import limit_of
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import FACTORY_ITSELF
-from pipeline_core.domain.names import LIVE, ImageName, TeamName
+from pipeline_core.domain.names import LIVE, Digest, ImageName, TeamName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -115,11 +115,7 @@ class RegistrationRules:
         try:
             content = self.blobs.read("bundles", f"{definition.bundle}.tar.gz", limit=COMPRESSED_LIMIT)
         except NotFound:
-            yield Problem(
-                path="bundle",
-                message=f"the bundle {definition.bundle} was not uploaded",
-                remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
-            )
+            yield absent_bundle(definition.bundle)
             return
         for finding in guard.check_definition(definition, guard.names_in(content), self.forms):
             yield finding.as_problem()
@@ -197,3 +193,12 @@ def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) 
             message=f"is {definition.major}, but {last} was built already",
             remedy=f"use {last.major} or more: versions never go back",
         )
+
+
+def absent_bundle(digest: Digest) -> Problem:
+    """The refusal of a bundle whose content is not there, or is being removed."""
+    return Problem(
+        path="bundle",
+        message=f"the bundle {digest} was not uploaded",
+        remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
+    )

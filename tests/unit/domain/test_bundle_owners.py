@@ -1,4 +1,6 @@
-"""Who may register an image with a bundle: the whole truth table."""
+"""Who may register an image with a bundle: the whole truth table. And when a bundle is unused."""
+
+from datetime import timedelta
 
 import pytest
 
@@ -34,3 +36,20 @@ def test_a_bundle_is_for_its_owners_for_who_uses_it_and_for_secops(
 
 def test_owners_are_added_in_order_and_once() -> None:
     assert RECORD.adding([EVIL, PAYMENTS], NOW).owners == (EVIL, PAYMENTS)
+
+
+@pytest.mark.parametrize(
+    ("days", "is_stale", "is_unused"),
+    [(0, False, False), (9, False, False), (10, True, False), (39, True, False), (40, True, True)],
+)
+def test_a_record_is_renewed_after_ten_days_and_unused_after_forty(
+    days: int, is_stale: bool, is_unused: bool
+) -> None:
+    now = NOW + timedelta(days=days)
+    assert (RECORD.is_stale(now), RECORD.is_unused(now)) == (is_stale, is_unused)
+
+
+def test_a_doomed_record_is_always_looked_at_and_stays_doomed_until_it_is_replaced() -> None:
+    doomed = RECORD.dooming("etag")
+    assert doomed.is_stale(NOW)
+    assert doomed.adding([EVIL], NOW).doomed == "etag"

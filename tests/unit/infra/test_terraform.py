@@ -153,9 +153,17 @@ def test_what_was_signed_can_be_neither_changed_nor_deleted() -> None:
     properties = policy["body"]["properties"]
     assert properties.pop("immutabilityPeriodSinceCreationInDays") == "${var.provenance_days}"
     assert set(properties.values()) == {False}  # no append either
-    (rule,) = terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]
-    (filters,) = rule["filters"]
-    assert not [prefix for prefix in filters["prefix_match"] if "provenance/".startswith(prefix)]
+    for rule in terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]:
+        (filters,) = rule["filters"]
+        assert not [prefix for prefix in filters["prefix_match"] if "provenance/".startswith(prefix)]
+
+
+def test_storage_forgets_removed_bundles_and_no_other() -> None:
+    rules = terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]
+    about_bundles = [rule for rule in rules if "bundles/" in rule["filters"][0]["prefix_match"]]
+    assert [rule["actions"] for rule in about_bundles] == [
+        [{"version": [{"delete_after_days_since_creation": 30}]}]
+    ]
 
 
 def test_the_only_public_address_is_the_way_out() -> None:

@@ -180,6 +180,7 @@ def test_poison_that_cannot_be_recorded_now_comes_again_as_the_same_message(
         ("observe_galleries", "galleries"),
         ("prune_versions", "pruner"),
         ("prune_versions", "archiver"),
+        ("prune_versions", "bundle_retention"),
     ],
 )
 def test_a_timer_runs_its_service_once_and_shows_its_failure(
@@ -200,6 +201,9 @@ def test_a_timer_runs_its_service_once_and_shows_its_failure(
         ("sweep_images", "reaper", "sweeper"),
         ("prune_versions", "pruner", "archiver"),
         ("prune_versions", "archiver", "pruner"),
+        ("prune_versions", "pruner", "bundle_retention"),
+        ("prune_versions", "archiver", "bundle_retention"),
+        ("prune_versions", "bundle_retention", "archiver"),
     ],
 )
 def test_the_second_service_of_a_timer_works_whatever_else_fails(

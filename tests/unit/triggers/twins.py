@@ -294,7 +294,7 @@ class Receiver:
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
-    archive = take
+    archive = remove = take
 
 
 SOURCE = SourceView(
@@ -366,7 +366,7 @@ class TwinFactory:
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
-        self.archiver = Receiver()
+        self.archiver, self.bundle_retention = Receiver(), Receiver()
         self.reaper, self.galleries = Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
