@@ -8,6 +8,7 @@ import requests
 
 from imagefactory.bearer import Bearer, is_loopback
 from imagefactory.failures import CommandRefused, Misused, Unreachable
+from pipeline_core.domain.proofs import VersionFacts, VersionInGallery, parse_published
 
 ARM = "https://management.azure.com"
 _API_VERSION = "2024-03-03"
@@ -40,8 +41,8 @@ class VersionId:
         return cls(text=found[0], image=found[1].lower(), version=found[2])
 
 
-def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dict[str, str]:
-    """The tags of a version; raises CommandRefused where Azure does not show it, Unreachable without an answer."""
+def read_version(identity: VersionId, token: str, *, arm: str, ca_file: str) -> VersionInGallery:
+    """A version as Azure shows it; raises CommandRefused where Azure shows none, Unreachable without an answer."""
     try:
         with requests.Session() as session:
             session.trust_env = not is_loopback(arm)  # a proxy would see a token that is sent to this machine
@@ -62,7 +63,7 @@ def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dic
             f"Azure does not show {identity.text} ({answer.status_code}): check that it exists and you may read it",
             status=answer.status_code,
         )
-    return _tags_of(content)
+    return _version_of(content, identity)
 
 
 def _bounded(answer: requests.Response) -> bytes:
@@ -74,10 +75,29 @@ def _bounded(answer: requests.Response) -> bytes:
     return bytes(content)
 
 
-def _tags_of(content: bytes) -> dict[str, str]:
+def _version_of(content: bytes, identity: VersionId) -> VersionInGallery:
+    """The tags and facts of an answer (GalleryImageVersion_Get in azure-rest-api-specs)."""
     try:
         body = json.loads(content)
-        tags = body.get("tags") or {}
-        return {str(name): str(value) for name, value in tags.items()}
+        properties = body.get("properties") or {}
+        storage = properties.get("storageProfile") or {}
+        return VersionInGallery(
+            subject=identity.text,
+            image=identity.image,
+            version=identity.version,
+            tags={str(name): str(value) for name, value in (body.get("tags") or {}).items()},
+            facts=VersionFacts(
+                source=str((storage.get("source") or {}).get("id") or ""),
+                published_at=parse_published(
+                    (properties.get("publishingProfile") or {}).get("publishedDate")
+                ),
+                disk_gb=size_of((storage.get("osDiskImage") or {}).get("sizeInGB")),
+            ),
+        )
     except (ValueError, AttributeError, RecursionError) as error:
         raise Unreachable("the answer of Azure is not a version") from error
+
+
+def size_of(shown: object) -> int | None:
+    """The GB of a disk, or None for what is not a size."""
+    return shown if isinstance(shown, int) and shown > 0 else None

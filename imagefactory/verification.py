@@ -1,7 +1,8 @@
 """`imagefactory verify`: compare a live version with the signed statement about it, as its consumer.
 
 The factory only delivers what was signed. The result names what the factory is still trusted for: its public keys
-without --key, the tags without --gallery-version-id. No statement is read before a signature is verified.
+without --key, tags and facts without --gallery-version-id. The names that were asked for come from the caller alone.
+No statement is read before a signature is verified.
 """
 
 import json
@@ -20,11 +21,11 @@ from imagefactory.failures import CommandRefused, Exit, Misused, Unreachable
 from imagefactory.gallery import VersionId
 from imagefactory.screen import Format
 from pipeline_core.domain import proofs
-from pipeline_core.domain.errors import FactoryError, InvalidValue
-from pipeline_core.domain.proofs import Proof, ProofCheck, VersionInGallery
+from pipeline_core.domain.errors import FactoryError, InvalidValue, NotProven
+from pipeline_core.domain.proofs import Proof, ProofCheck, VersionFacts, VersionInGallery
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.wire import es256
-from pipeline_core.wire.provenance import Envelope, read_statement
+from pipeline_core.wire.provenance import Envelope, read_publication, read_statement
 
 _KEY_LIMIT = 64 * 1024  # bytes of a PEM file
 
@@ -43,30 +44,55 @@ class ProofReport:
         return all(finding.holds for finding in self.findings)
 
 
-def judge(envelope: object, tagged_version: VersionInGallery, keys: Sequence[PublicKey]) -> ProofReport:
-    """Whether one of these keys signed a statement, and whether it is about this very version."""
+def judge(
+    envelope: object, publication: object, shown: VersionInGallery, keys: Sequence[PublicKey]
+) -> ProofReport:
+    """Whether one of these keys signed a statement, and whether it is about this very version.
+
+    `publication` is the envelope of the record of its publication, None where the factory has none.
+    """
     if envelope is None:
         return _unsigned("no signed statement is stored for the digest in its tags")
     try:
-        signed = Envelope.from_wire(json.dumps(envelope).encode())
-        message, signatures = signed.signed_message(), signed.to_domain()
-        known = {key.id: key for key in keys}
-        signer = next(
-            (
-                each.key
-                for each in signatures
-                if each.key in known and es256.is_signed(known[each.key], message, each.value)
-            ),
-            None,
-        )
-        if signer is None:
-            names = ", ".join(sorted({each.key[:60] or "an unnamed key" for each in signatures}))
-            return _unsigned(f"no trusted key signed it: its signatures name {names}")
-        proof = read_statement(signed.content())
+        content, signer = _signed(envelope, keys)
+        proof = read_statement(content)
     except FactoryError as error:
         return _unsigned(str(error))
     signature = ProofCheck(name="signature", holds=True, detail=f"signed with key {signer}")
-    return ProofReport(findings=(signature, *proofs.compare(proof, tagged_version)), proof=proof, key=signer)
+    findings = (signature, *proofs.compare(proof, shown), *_published(proof, publication, shown, keys))
+    return ProofReport(findings=findings, proof=proof, key=signer)
+
+
+def _published(
+    proof: Proof, envelope: object, shown: VersionInGallery, keys: Sequence[PublicKey]
+) -> tuple[ProofCheck, ...]:
+    """The checks of the record of publication. One that no trusted key signed is not read."""
+    if envelope is None or not proof.source:
+        return proofs.compare_publication(proof, None, shown)
+    try:
+        content, _ = _signed(envelope, keys)
+        return proofs.compare_publication(proof, read_publication(content), shown)
+    except FactoryError as error:
+        return (ProofCheck(name="publication", holds=False, detail=str(error)),)
+
+
+def _signed(envelope: object, keys: Sequence[PublicKey]) -> tuple[bytes, str]:
+    """The content of an envelope, and which key signed it. Raises FactoryError where none of these did."""
+    signed = Envelope.from_wire(json.dumps(envelope).encode())
+    message, signatures = signed.signed_message(), signed.to_domain()
+    known = {key.id: key for key in keys}
+    signer = next(
+        (
+            each.key
+            for each in signatures
+            if each.key in known and es256.is_signed(known[each.key], message, each.value)
+        ),
+        None,
+    )
+    if signer is None:
+        names = ", ".join(sorted({each.key[:60] or "an unnamed key" for each in signatures}))
+        raise NotProven(f"no trusted key signed it: its signatures name {names}")
+    return signed.content(), signer
 
 
 def verify(
@@ -81,7 +107,7 @@ def verify(
     ] = None,
     gallery_version_id: Annotated[
         str,
-        typer.Option("--gallery-version-id", metavar="ID", help="Read the tags of this version from Azure."),
+        typer.Option("--gallery-version-id", metavar="ID", help="Read this version from Azure."),
     ] = "",
     arm: Annotated[
         str, typer.Option("--arm-endpoint", envvar="IMAGEFACTORY_ARM_ENDPOINT", help="Azure's address.")
@@ -95,8 +121,8 @@ def verify(
     image, version = _wanted(name, gallery_version_id, client)
     keys = _published_keys(client) if pinned is None else pinned
     shown = client.get_provenance(image, version)
-    tagged_version = _tagged_version(shown, gallery_version_id, arm, ca_file)
-    verdict = judge(shown.get("envelope"), tagged_version, keys)
+    tagged_version = _tagged_version(image, version, shown, gallery_version_id, arm, ca_file)
+    verdict = judge(shown.get("envelope"), shown.get("publication"), tagged_version, keys)
     report = _report(
         image, version, verdict, tagged_version, is_pinned=key is not None, from_azure=gallery_version_id
     )
@@ -142,17 +168,28 @@ def _published_keys(client: Client) -> list[PublicKey]:
         raise Unreachable("the factory's keys are not a JSON Web Key Set") from error
 
 
-def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> VersionInGallery:
+def _tagged_version(
+    image: str, version: str, shown: Json, identity: str, arm: str, ca_file: str
+) -> VersionInGallery:
+    """The version as Azure shows it, else as the factory does. Its names are always those that were asked for."""
     if identity:
         named = VersionId.parse(identity)
         token = sign_in.azure_token(os.environ)
-        tags = gallery.read_tags(named, token, arm=checked_url(arm), ca_file=ca_file)
-        return VersionInGallery(subject=named.text, tags=tags)
+        return gallery.read_version(named, token, arm=checked_url(arm), ca_file=ca_file)
     stored = shown.get("tags")
     if not isinstance(stored, dict):
         raise Unreachable("the factory sent no tags of the version: its release may be too old")
-    tags = {str(name): str(value) for name, value in stored.items()}
-    return VersionInGallery(subject=str(shown.get("subject", "")), tags=tags)
+    return VersionInGallery(
+        subject=str(shown.get("subject", "")),
+        image=image,
+        version=version,
+        tags={str(name): str(value) for name, value in stored.items()},
+        facts=VersionFacts(
+            source=str(shown.get("source") or ""),
+            published_at=proofs.parse_published(shown.get("published_at")),
+            disk_gb=gallery.size_of(shown.get("disk_gb")),
+        ),
+    )
 
 
 def _report(
@@ -175,8 +212,10 @@ def _report(
         "tags_from": "azure" if from_azure else "factory",
         "build": None if proof is None else proof.build,
         "checks": [
-            {"check": each.name, "holds": each.holds, "detail": each.detail} for each in verdict.findings
+            {"check": each.name, "holds": each.holds, "proven": each.is_proven, "detail": each.detail}
+            for each in verdict.findings
         ],
+        "not_proven": [each.name for each in verdict.findings if each.holds and not each.is_proven],
         "gates": []
         if proof is None
         else [
@@ -188,18 +227,26 @@ def _report(
 
 
 def _show(report: Json) -> None:
-    rows = [
-        (each["check"], "passed" if each["holds"] else "failed", each["detail"]) for each in report["checks"]
-    ]
+    rows = [(each["check"], _result(each), each["detail"]) for each in report["checks"]]
     name = f"{report['image']}@{report['version']}"
     screen.table(f"{name}: {report['subject']}", ("check", "result", "detail"), rows)
     if report["simulated"]:
         screen.note(f"SIMULATED: no machine was tested for {', '.join(report['simulated'])}")
+    if report["not_proven"]:
+        screen.note(f"NOT PROVEN, and nothing speaks against it: {', '.join(report['not_proven'])}")
     if report["key_from"] == "factory":
         screen.note("the factory itself was trusted for its public keys: pin one with --key")
     if report["tags_from"] == "factory":
-        screen.note("the tags are as the factory sent them: --gallery-version-id reads them from Azure")
+        screen.note(
+            "tags, source and date are as the factory sent them: --gallery-version-id reads them from Azure"
+        )
     screen.say(f"{name} is {'verified' if report['verified'] else 'NOT verified'}")
+
+
+def _result(check: Json) -> str:
+    if not check["holds"]:
+        return "failed"
+    return "passed" if check["proven"] else "not proven"
 
 
 def _unsigned(why: str) -> ProofReport:

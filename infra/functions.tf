@@ -28,6 +28,7 @@ locals {
     FACTORY_BUILDER_CLIENT_ID      = azurerm_user_assigned_identity.builder.client_id
     FACTORY_CLIENT_ID              = azurerm_user_assigned_identity.function.client_id
     FACTORY_PUBLISHER_CLIENT_ID    = azurerm_user_assigned_identity.publisher.client_id
+    FACTORY_CLEANER_CLIENT_ID      = azurerm_user_assigned_identity.cleaner.client_id
     FACTORY_BUILD_SUBNET_ID        = azurerm_subnet.containers.id
     FACTORY_VM_SUBNET_ID           = azurerm_subnet.machines.id
     FACTORY_SLOTS                  = tostring(var.slots)
@@ -84,6 +85,7 @@ resource "azapi_resource" "function_app" {
     identity_ids = [
       azurerm_user_assigned_identity.function.id,
       azurerm_user_assigned_identity.publisher.id,
+      azurerm_user_assigned_identity.cleaner.id,
     ]
   }
 

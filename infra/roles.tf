@@ -6,6 +6,7 @@ locals {
   principals = {
     function  = azurerm_user_assigned_identity.function.principal_id
     publisher = azurerm_user_assigned_identity.publisher.principal_id
+    cleaner   = azurerm_user_assigned_identity.cleaner.principal_id
     builder   = azurerm_user_assigned_identity.builder.principal_id
   }
 
@@ -59,8 +60,8 @@ locals {
       actions = ["Microsoft.Resources/subscriptions/resourceGroups/resources/read"]
     }
 
-    # To delete versions that dead builds left in quarantine. The function writes nothing there.
-    quarantine_cleaner = {
+    # To delete versions: what dead builds left in quarantine, copies that failed, and what retention lets go.
+    version_cleaner = {
       scope = azurerm_resource_group.galleries.id
       actions = [
         "Microsoft.Compute/galleries/read",
@@ -79,7 +80,7 @@ locals {
       ]
     }
 
-    # Copies into a live gallery, and retention.
+    # Copies into a live gallery. Without the right to delete, nobody who has this role can make a version anew.
     version_publisher = {
       scope = azurerm_resource_group.galleries.id
       actions = [
@@ -87,7 +88,6 @@ locals {
         "Microsoft.Compute/galleries/images/read",
         "Microsoft.Compute/galleries/images/versions/read",
         "Microsoft.Compute/galleries/images/versions/write",
-        "Microsoft.Compute/galleries/images/versions/delete",
       ]
     }
 
@@ -169,7 +169,10 @@ locals {
 
       function_galleries = { to = "function", role = "gallery_lister", scope = azurerm_resource_group.galleries.id }
 
-      publisher_quarantine = { to = "publisher", role = "quarantine_cleaner", scope = azurerm_shared_image_gallery.quarantine.id }
+      # The source of a copy must be read.
+      publisher_quarantine = { to = "publisher", role = "gallery_reader", scope = azurerm_shared_image_gallery.quarantine.id }
+
+      cleaner_quarantine = { to = "cleaner", role = "version_cleaner", scope = azurerm_shared_image_gallery.quarantine.id }
 
       builder_marketplace = { to = "builder", role = "marketplace_reader", scope = local.subscription_id }
       builder_locations   = { to = "builder", role = "packer_locations", scope = local.subscription_id }
@@ -182,6 +185,7 @@ locals {
     { for name, id in local.live : "builder_live_${name}" => { to = "builder", role = "gallery_reader", scope = id } },
     { for name, id in local.live : "function_live_${name}" => { to = "function", role = "gallery_curator", scope = id } },
     { for name, id in local.live : "publisher_live_${name}" => { to = "publisher", role = "version_publisher", scope = id } },
+    { for name, id in local.live : "cleaner_live_${name}" => { to = "cleaner", role = "version_cleaner", scope = id } },
   )
 }
 
@@ -278,9 +282,10 @@ resource "azurerm_role_assignment" "function_telemetry" {
   scope                = azurerm_application_insights.factory.id
 }
 
-# The builder reads its inputs, writes its reports and announces its end. It uses no other container or queue.
+# The builder's identity has no role on blobs. Each container gets a token for the blobs of its own attempt
+# (docs/adr/0033). A container that an older release has started still uses its identity: see docs/operations.md.
 resource "azurerm_role_assignment" "builder_reads" {
-  for_each = toset(["bundles", "jobs"])
+  for_each = var.keeps_builder_roles ? toset(["bundles", "jobs"]) : toset([])
 
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"
@@ -289,12 +294,15 @@ resource "azurerm_role_assignment" "builder_reads" {
 }
 
 resource "azurerm_role_assignment" "builder_reports" {
+  for_each = var.keeps_builder_roles ? toset(["builds"]) : toset([])
+
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"
   role_definition_name = "Storage Blob Data Contributor"
-  scope                = azapi_resource.container["builds"].id
+  scope                = azapi_resource.container[each.value].id
 }
 
+# An event is a hint: its reader looks at the report in the attempt's folder. This role cannot be limited to one build.
 resource "azurerm_role_assignment" "builder_announces" {
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"

@@ -58,6 +58,25 @@ resource "azapi_resource" "container" {
   }
 }
 
+# What was signed is never changed: the factory creates each blob once and overwrites none. A time-based retention policy
+# holds everybody to that, the factory's own identity and people too: a blob can be created and read, and not be changed
+# or deleted before the period is over (learn.microsoft.com, "Time-based retention policies for immutable blob data").
+# Only a locked policy cannot be taken away again. Then the account cannot be deleted either while it holds blobs, so it
+# is locked by a person, once: see docs/operations.md.
+resource "azapi_resource" "provenance_immutability" {
+  type      = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01"
+  name      = "default"
+  parent_id = azapi_resource.container["provenance"].id
+
+  body = {
+    properties = {
+      immutabilityPeriodSinceCreationInDays = var.provenance_days
+      allowProtectedAppendWrites            = false
+      allowProtectedAppendWritesAll         = false
+    }
+  }
+}
+
 resource "azapi_resource" "queue" {
   for_each = local.all_queues
 

@@ -238,10 +238,27 @@ variable "log_retention_days" {
   default     = 90
 }
 
+variable "keeps_builder_roles" {
+  description = "Whether the builder's identity keeps its old roles on blobs. Only while containers of a release without tokens for blobs run: see docs/operations.md, upgrade."
+  type        = bool
+  default     = false
+}
+
 variable "build_record_days" {
   description = "Number of days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
   type        = number
   default     = 180
+}
+
+variable "provenance_days" {
+  description = "Number of days for which a signed statement cannot be changed or deleted. Longer than any version is used."
+  type        = number
+  default     = 3650
+
+  validation {
+    condition     = var.provenance_days >= 1 && var.provenance_days <= 146000
+    error_message = "provenance_days must be from 1 to 146000."
+  }
 }
 
 variable "tags" {

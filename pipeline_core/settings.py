@@ -181,6 +181,7 @@ class Settings(BaseModel):
     builder_client_id: Guid = Field(alias="FACTORY_BUILDER_CLIENT_ID")
     client_id: Guid = Field(alias="FACTORY_CLIENT_ID")
     publisher_client_id: Guid = Field(alias="FACTORY_PUBLISHER_CLIENT_ID")
+    cleaner_client_id: Guid = Field(alias="FACTORY_CLEANER_CLIENT_ID")
     build_subnet_id: MaybeSubnet = Field("", alias="FACTORY_BUILD_SUBNET_ID")
     vm_subnet_id: MaybeSubnet = Field("", alias="FACTORY_VM_SUBNET_ID")
     slots: int = Field(20, alias="FACTORY_SLOTS", ge=1, le=1000)
@@ -316,6 +317,7 @@ class Settings(BaseModel):
             location=self.location,
             client_id=self.client_id,
             publisher_client_id=self.publisher_client_id,
+            cleaner_client_id=self.cleaner_client_id,
             blob_endpoint=self.blob_endpoint,
             queue_endpoint=self.queue_endpoint,
             table_endpoint=self.table_endpoint,

@@ -57,12 +57,13 @@ _LEFT = (
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One container: its job, its behaviour, and whether it got the signal to stop."""
+    """One container: its job, its behaviour, whether that is of an outage, and whether it got the signal to stop."""
 
     group: str
     job: BuildJob
     fault: Kind | None
     wanted: NewContainerGroup
+    is_of_outage: bool = False
     ended: bool = False
 
 
@@ -122,8 +123,8 @@ class SimulatedContainers:
             return
         for run in self._runs.values():
             if self._is_running(run) and outage.covers(run.job):
-                run.fault = outage.fault
-                outage.strike(run.job.build)
+                run.fault, run.is_of_outage = outage.fault, True
+                self.outages.strike(outage, run.job.build)
                 self._at(self.ports.clock.now(), "end", run.group)
 
     def _is_running(self, run: _Run) -> bool:
@@ -153,9 +154,11 @@ class SimulatedContainers:
         before = self._runs.get(group)
         if before is not None:
             before.ended = True  # a restart ends the former run
-        run = _Run(group=group, job=job, fault=fault, wanted=self.ports.containers.wanted(group))
+        wanted = self.ports.containers.wanted(group)
+        run = _Run(group=group, job=job, fault=fault, wanted=wanted, is_of_outage=fate is not None)
         self._runs[group] = run
         if fault is Kind.SILENT and fraction < 0.2:
+            self._lost(run)
             return  # the container never starts to run
         try:
             self._write(run, attempts.STARTED, b"{}")
@@ -180,8 +183,11 @@ class SimulatedContainers:
 
     def _end(self, run: _Run) -> None:
         run.ended = True
-        run.fault = self.outages.fate_of(run.job) or run.fault
+        fate = self.outages.fate_of(run.job)
+        if fate is not None:
+            run.fault, run.is_of_outage = fate, True
         if run.fault is Kind.EVICTED:
+            self._lost(run)
             self.ports.containers.set_state(
                 run.group, GroupState.FAILED, exit_code=137, detail="exit code 137"
             )
@@ -191,6 +197,7 @@ class SimulatedContainers:
         if report.succeeded and run.job.stage == "build":
             self._make(run.job)
         if run.fault is Kind.SILENT:
+            self._lost(run)
             return  # a version may exist, but no report names it
         self._write(run, attempts.REPORT, _content(report, cause))
         if _blames_input(report, cause):
@@ -202,6 +209,10 @@ class SimulatedContainers:
         self._clear(run)
         # The report is written, whatever it says, so the builder ends with 0.
         self.ports.containers.set_state(run.group, GroupState.SUCCEEDED, exit_code=0)
+
+    def _lost(self, run: _Run) -> None:
+        if not run.is_of_outage:
+            self.outages.lose_alone(run.job.build)
 
     def _stopped(self, run: _Run) -> None:
         """The group was deleted during the run. The container gets the signal to stop, and may still report."""

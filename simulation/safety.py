@@ -23,7 +23,7 @@ from pipeline_core.ports import (
     WriteKind,
 )
 from pipeline_core.wire.job import GalleryImage
-from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
+from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope, read_publication
 from simulation import rows
 from simulation.platform import SimulatedContainers
 
@@ -301,6 +301,8 @@ class Safety:
             self._blame(f"(5) {text} was made by {maker}, not by {build.id} attempt {build.build_attempt}")
         if not self._is_signed(found.tags.get(PROVENANCE_TAG, "")):
             self._blame(f"(5) {text} is live without provenance")
+        elif not self._is_recorded(found):
+            self._blame(f"(5) {text} is live without a record of its publication")
         if build.parent is not None:
             self._demand_published(build.parent, f"{text} is included with", self._home_of(build.parent))
 
@@ -314,12 +316,24 @@ class Safety:
 
     def _is_signed(self, statement: str) -> bool:
         """True if the factory's key has signed the statement that the tags name."""
-        name = f"{statement}.dsse.json"
+        return self._signed(f"{statement}.dsse.json") is not None
+
+    def _is_recorded(self, found: GalleryImageVersion) -> bool:
+        """True if the factory's key has signed that this very copy was published."""
+        start = f"{found.tags[PROVENANCE_TAG]}."
+        listed = self.twins.blobs.list("provenance", start, limit=100)
+        named = (facts.name for facts in listed if facts.name.endswith(".publication.dsse.json"))
+        signed = (content for name in named if (content := self._signed(name)) is not None)
+        return any(read_publication(each).facts.published_at == found.published_at for each in signed)
+
+    def _signed(self, name: str) -> bytes | None:
+        """The content of an envelope that the factory's key has signed, or None."""
         if self.twins.blobs.find_facts("provenance", name) is None:
-            return False
+            return None
         envelope = Envelope.from_wire(self.twins.blobs.read("provenance", name, limit=ENVELOPE_LIMIT))
         message, signatures = envelope.signed_message(), envelope.to_domain()
-        return self.twins.signer.find_signer(message, signatures) is not None
+        is_ours = self.twins.signer.find_signer(message, signatures) is not None
+        return envelope.content() if is_ours else None
 
     def _demand_published(self, parent: Version, what: str, gallery: str) -> None:
         if parent not in self.published:

@@ -29,6 +29,7 @@ QUARANTINE, LIVE = "quarantine", "live"
 TAGS = {"cost-centre": "4711 & 4712"}
 FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
 PUBLISHER_CLIENT = "66666666-6666-4666-8666-666666666666"
+CLEANER_CLIENT = "67676767-6767-4767-8767-676767676767"
 BUILDER_CLIENT = "44444444-4444-4444-8444-444444444444"
 
 
@@ -87,6 +88,8 @@ def running(
             arm = starting_arm.result()
             stack.callback(arm.stop)
         storage.prepare(store, arm)
+        # Containers reach storage through the roles of their identity, which Azurite does not know.
+        arm.ask("POST", "storage", {"blob": store.blob, "queue": store.queue})
         _limit_function(arm)
         # As in a subscription whose Azure Policy demands a tag: a resource that is made without it fails the run.
         arm.ask("POST", "tag-policy", {"tag": next(iter(TAGS))})
@@ -129,6 +132,7 @@ def _limit_function(arm: launch.RunningArm) -> None:
     for client, actions in (
         (FUNCTION_CLIENT, rights.FUNCTION_ACTIONS),
         (PUBLISHER_CLIENT, rights.PUBLISHER_ACTIONS),
+        (CLEANER_CLIENT, rights.CLEANER_ACTIONS),
     ):
         arm.ask("POST", "rights", {"client_id": client, "actions": list(actions)})
 
@@ -175,6 +179,7 @@ def _write_settings(
         "FACTORY_BUILDER_CLIENT_ID": BUILDER_CLIENT,
         "FACTORY_CLIENT_ID": FUNCTION_CLIENT,
         "FACTORY_PUBLISHER_CLIENT_ID": PUBLISHER_CLIENT,
+        "FACTORY_CLEANER_CLIENT_ID": CLEANER_CLIENT,
         "FACTORY_BUILD_SUBNET_ID": "",
         "FACTORY_VM_SUBNET_ID": _subnet(arm.subscription_id),
         "FACTORY_SLOTS": "4",

@@ -247,12 +247,14 @@ class NotProven(PermanentError):
     """The proof of a version is missing, is not signed by a trusted key, or is about another version.
 
     `is_of_version` is True where only this version is wrong, such as one whose tags somebody changed: no other
-    version has the same cause, and no time ends it.
+    version has the same cause, and no time ends it. `is_unpublished` is True where all holds but that no record of its
+    publication exists: it is on its way, or it never was let into `latest`.
     """
 
-    def __init__(self, message: str, *, is_of_version: bool = False) -> None:
+    def __init__(self, message: str, *, is_of_version: bool = False, is_unpublished: bool = False) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
         self.is_of_version = is_of_version
+        self.is_unpublished = is_unpublished
 
 
 class UnreadableRow(PermanentError):

@@ -26,7 +26,7 @@ class VersionState(Enum):
 class GalleryImageVersion:
     """A version in a gallery as the platform shows it.
 
-    `disk_gb` and `end_of_life` are None, `copied_from` is empty where it does not say.
+    `disk_gb`, `published_at` and `end_of_life` are None, `copied_from` is empty where it does not say.
 
     `regions` are those that it is, or will be, in. `failed_regions` are those whose last replication failed. Lists do
     not show them.
@@ -44,6 +44,7 @@ class GalleryImageVersion:
     regions: tuple[str, ...] = ()
     failed_regions: tuple[str, ...] = ()
     copied_from: str = ""  # `GALLERY/IMAGE@VERSION` in a gallery of the settings, else a resource id
+    published_at: datetime | None = None  # when it was made; no later change of the version moves it
     end_of_life: datetime | None = None
 
 

@@ -16,13 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pipeline_core.domain.canonical import ascii_text
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import Digest
-from pipeline_core.domain.proofs import Proof
+from pipeline_core.domain.proofs import (
+    Proof,
+    PublicationRecord,
+    VersionFacts,
+    parse_published,
+    published_text,
+)
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.signatures import PAYLOAD_TYPE, Signature, pre_authentication_encoding
 from pipeline_core.domain.verdicts import Verdict
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+PUBLICATION_TYPE = "https://imagefactory.dev/publication/v1"
 TOOL = "imagefactory:catalog/"  # begins the URI of a staged tool among the dependencies
 GATES = "imagefactory:gates"  # names the byproduct whose annotations are the gates' verdicts
 STATEMENT_LIMIT = 1024 * 1024  # bytes
@@ -127,6 +134,60 @@ class _Verdict(_Wire):
     evidence: str = ""
     simulated: StrictBool = False
     score: float | None = None
+    waived: tuple[str, ...] = ()
+
+
+class _Facts(_Wire):
+    statement: Annotated[dict[str, str], Field(max_length=8)]
+    source: str = ""
+    published: str = Field("", alias="publishedDate")
+    disk_gb: int | None = Field(None, alias="osDiskSizeGb")
+
+
+class _Publication(_Wire):
+    kind: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
+    predicate_type: Literal["https://imagefactory.dev/publication/v1"] = Field(alias="predicateType")
+    subject: Annotated[tuple[_Resource, ...], Field(min_length=1, max_length=1)]
+    predicate: _Facts
+
+
+def render_publication(publication: PublicationRecord) -> bytes:
+    """The canonical bytes of the record of a publication: an in-toto statement with a predicate of ours."""
+    facts = publication.facts
+    return canonical(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": publication.subject, "digest": {"sha256": publication.tags}}],
+            "predicateType": PUBLICATION_TYPE,
+            "predicate": {
+                "statement": {"sha256": publication.statement},
+                "source": facts.source,
+                "publishedDate": published_text(facts.published_at),
+                "osDiskSizeGb": facts.disk_gb,
+            },
+        }
+    )
+
+
+def read_publication(payload: bytes) -> PublicationRecord:
+    """The content of a record of publication; raises MalformedMessage where it is none. Verify its signature first."""
+    if len(payload) > _SHORT:
+        raise MalformedMessage(f"the record of publication has more than {_SHORT} bytes")
+    try:
+        said = _Publication.model_validate_json(payload)
+    except ValidationError as error:
+        raise MalformedMessage(
+            f"the statement is not a record of publication of this factory: {_places(error)}"
+        ) from error
+    facts = said.predicate
+    return PublicationRecord(
+        statement=facts.statement.get("sha256", ""),
+        subject=said.subject[0].name,
+        tags=said.subject[0].digest.get("sha256", ""),
+        facts=VersionFacts(
+            source=facts.source, published_at=parse_published(facts.published), disk_gb=facts.disk_gb
+        ),
+    )
 
 
 def read_statement(payload: bytes) -> Proof:
@@ -175,6 +236,9 @@ def _proof(payload: bytes) -> Proof:
         build=said.predicate.run.metadata.invocation,
         fingerprint=str(definition.internal.get("fingerprint", "")),
         verdicts=verdicts,
+        image=_text(definition.external.get("image")),
+        version=_text(definition.external.get("version")),
+        source=_text(definition.internal.get("source")),
         catalog=tuple(_tools(definition.dependencies)),
         lane=Lane[lane] if isinstance(lane, str) and lane in Lane.__members__ else Lane.BACKGROUND,
     )
@@ -199,6 +263,10 @@ def _tools(dependencies: tuple[_Resource, ...]) -> Iterator[tuple[str, str, str]
         if dependency.uri.startswith(TOOL):
             tool, _, version = dependency.uri.removeprefix(TOOL).partition("@")
             yield tool, version, dependency.digest.get("sha256", "")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _decoded(text: str, what: str) -> bytes:

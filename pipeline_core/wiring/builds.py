@@ -67,7 +67,7 @@ def builds_of(
         cascade=images.cascade,
     )
     parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
-    judge = Judge(effects=effects, parents=parents, floors=policy.policies)
+    judge = Judge(effects=effects, parents=parents, floors=policy.policies, waivers=policy.waivers)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures, outages)
     publishing = _publishing_of(base, turns, completion, captures)
@@ -128,7 +128,7 @@ def _containers_of(
         blobs=ports.blobs,
         captures=captures,
         containers=ports.containers,
-        floors=policy.policies,
+        waivers=policy.waivers,
         deployment=base.deployment,
     )
     return ContainerStage(

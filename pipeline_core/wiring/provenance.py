@@ -8,6 +8,7 @@ from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.places import VersionPlaces
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.wiring.foundation import Foundation
 
@@ -29,8 +30,13 @@ class ProvenanceParts:
 def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
     """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
+    publications = Publications(blobs=ports.blobs, signer=ports.signer)
     provenance = Provenance(
-        images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
+        images=records.images,
+        blobs=ports.blobs,
+        signer=ports.signer,
+        deployment=base.deployment,
+        publications=publications,
     )
     reports = VerifyReports(blobs=ports.blobs)
     places = VersionPlaces(images=records.images, galleries=ports.galleries, deployment=base.deployment)
@@ -56,7 +62,7 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
         proofs=Proofs(
             places=places,
             provenance=provenance,
+            publications=publications,
             signer=ports.signer,
-            deployment=base.deployment,
         ),
     )

@@ -18,11 +18,12 @@ from pipeline_core.domain.retention import list_fallbacks
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.version_records import Standing
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState, WriteKind
 from pipeline_core.services.versions.retention import listed_version
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wiring.foundation import foundation_of
+from simulation import rows
 from simulation.chapters.chapter import Chapter, Happening
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ GRACE = timedelta(hours=1)
 _ROUND = timedelta(hours=21)  # longer than the pause between two rounds
 _ROUNDS = 4  # after the faults: look, exclude again, delete, delete again
 _SKEW = timedelta(minutes=3)  # of clocks that differ
+_RECORD = "version:"  # how the key of a version's record begins
 _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 
 Place = tuple[str, str]  # image, version
@@ -104,7 +106,10 @@ class RetentionRuns(Chapter):
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """(22) Look at what leaves `latest`, and at each removal of a version that was ever live."""
         now = self.world.ports.clock.now()
-        if name == "galleries.set_life":
+        if name == "tables.write" and given[0] == "images":
+            for write in given[1]:
+                self._look_at_decision(write, now)
+        elif name == "galleries.set_life":
             wanted: GalleryImageVersion = given[0]
             place = (str(wanted.image), str(wanted.version))
             if wanted.excluded_from_latest:
@@ -114,6 +119,24 @@ class RetentionRuns(Chapter):
                 self._left_latest.pop(place, None)
         elif name == "galleries.begin_delete" and str(given[0]) in self.world.safety.live:
             self._look_at_removal(given[0], given[1], given[2], now)
+
+    def _look_at_decision(self, write: TableWrite, now: datetime) -> None:
+        """A version whose removal is decided while it is out of `latest` anyway is out from then on.
+
+        The request that repeats this mark and adds the end of life may be lost, and machines were made from the
+        version neither before nor after. Before the decision nobody knew that the version would go, so the time out
+        of `latest` until then does not count.
+        """
+        if write.verb is WriteKind.DELETE or not write.row.key.startswith(_RECORD):
+            return
+        said = rows.said_by(write.row)
+        if said["standing"] != Standing.PRUNING.value:
+            return
+        image, version = ImageName(said["image"]["value"]), GalleryVersion(**said["version"])
+        for gallery in self.world.live:
+            shown = self.world.ports.galleries.find_version(gallery, image, version)
+            if shown is not None and shown.excluded_from_latest:
+                self._left_latest.setdefault((str(image), str(version)), now)
 
     def _look_at_exclusion(self, wanted: GalleryImageVersion) -> None:
         """A version that the image could fall back to leaves `latest` only if another one is left for that."""

@@ -53,6 +53,9 @@ class SeenAlert:
     """An alert: when, about which class and scope, and the outages that had struck the build whose failure raised it.
 
     Containers that are lost one by one raise alerts too, in any outage of something else: none of them is its alert.
+    That holds also where the outage has struck this very build in other attempts: what an outage refuses or reports
+    takes no container. So where the newest failure of the build is a container that was lost by itself, as the
+    platform recorded it, only outages that take containers count.
     """
 
     at: datetime
@@ -133,9 +136,7 @@ class Harm:
                 self._note_alert(what, entry["build"]["value"])
 
     def _note_alert(self, what: str, build: str) -> None:
-        image = build.partition(".")[0]
-        known = self.world.platform.outages.known
-        causes = frozenset(each for each in known if build in each.struck or image in each.struck)
+        causes = self.world.platform.outages.causes_of(build)
         self.alerts.append(SeenAlert(at=self.world.ports.clock.now(), what=what, causes=causes))
 
     def _demand_own_fault(self, build: str) -> None:

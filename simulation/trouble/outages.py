@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline_core.domain.errors import ErrorScope, FactoryError, Owner, TransientError
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, FactoryError, Owner, TransientError
 from pipeline_core.ports import Blobs, Clock, NewContainerGroup
 from pipeline_core.wire.job import BuildJob, ReportedScope
 from simulation import rows
@@ -81,6 +81,12 @@ class SimulatedOutage:
     pestered: Counter[tuple[str, datetime]] = field(default_factory=Counter)  # calls that came before that
 
     @property
+    def takes_containers(self) -> bool:
+        """True where containers or their programs are killed: for the factory, that is a container that was lost."""
+        is_killed = self.report is not None and self.report.error_class == ErrorClass.EVICTION.value
+        return self.fault is not None or is_killed
+
+    @property
     def length(self) -> timedelta:
         """How long it lasts; nothing where that is not known."""
         return timedelta(0) if self.since is None or self.until is None else self.until - self.since
@@ -119,6 +125,28 @@ class OutageRecord:
     blobs: Blobs
     advance: Callable[[timedelta], object]
     known: list[SimulatedOutage] = field(default_factory=list)
+    alone: set[str] = field(default_factory=set)  # builds whose newest failure is a container lost by itself
+
+    def strike(self, outage: SimulatedOutage, subject: str) -> None:
+        """Note that the outage made a call or an attempt of this build or image fail."""
+        outage.strike(subject)
+        self.alone = {each for each in self.alone if subject not in (each, each.partition(".")[0])}
+
+    def lose_alone(self, build: str) -> None:
+        """Note that a container of the build is lost, and that no outage took it."""
+        self.alone.add(build)
+
+    def causes_of(self, build: str) -> frozenset[SimulatedOutage]:
+        """The outages that may have made the newest attempt of this build fail, or a call about its image.
+
+        Where its container was lost by itself, only outages that take containers may.
+        """
+        image, is_alone = build.partition(".")[0], build in self.alone
+        return frozenset(
+            each
+            for each in self.known
+            if (build in each.struck or image in each.struck) and (each.takes_containers or not is_alone)
+        )
 
     def lasting(self) -> list[SimulatedOutage]:
         """The outages of this moment."""
@@ -136,7 +164,7 @@ class OutageRecord:
                 continue
             subject = self._subject(outage, call, given)
             if subject:
-                outage.strike(subject)
+                self.strike(outage, subject)
                 self.advance(outage.latency)
                 error = outage.refusal()
                 self._note_wait(outage, f"{call} for {subject}", error)
@@ -155,7 +183,7 @@ class OutageRecord:
         """What the builder of this job reports now; None where no outage makes it fail."""
         for outage in self.lasting():
             if outage.report is not None and job.stage in outage.stages and outage.covers(job):
-                outage.strike(job.build)
+                self.strike(outage, job.build)
                 return outage.report
         return None
 
@@ -168,7 +196,7 @@ class OutageRecord:
         """What becomes of a container that runs now; None where no outage is about it."""
         for outage in self.lasting():
             if outage.fault is not None and outage.covers(job):
-                outage.strike(job.build)
+                self.strike(outage, job.build)
                 return outage.fault
         return None
 

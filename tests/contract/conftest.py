@@ -19,6 +19,7 @@ BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 AUDIENCE = "api://imagefactory"
 FACTORY = "f0f0f0f0-0000-4000-8000-000000000002"
 PUBLISHER = "e0e0e0e0-0000-4000-8000-000000000003"
+CLEANER = "e0e0e0e0-0000-4000-8000-000000000007"
 BUILDER = "b0b0b0b0-0000-4000-8000-000000000001"
 PROGRAM = Path(__file__).with_name("container_program.py")
 
@@ -69,6 +70,7 @@ def azure(arm: launch.RunningArm) -> Iterator[Azure]:
         location=Region(arm.location),
         client_id=FACTORY,
         publisher_client_id=PUBLISHER,
+        cleaner_client_id=CLEANER,
         blob_endpoint="https://127.0.0.1:9/none",
         queue_endpoint="https://127.0.0.1:9/none",
         table_endpoint="https://127.0.0.1:9/none",

@@ -118,7 +118,9 @@ def make(kind: str, request: pytest.FixtureRequest, image: ImageName) -> Simulat
         azure: Azure = request.getfixturevalue("azure")
         request.getfixturevalue("no_faults")
         made = SimulatedWorld(
-            galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
+            galleries=AzureGalleries(
+                azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+            ),
             image=image,
             add_to_quarantine=lambda made, version, ready: machines.capture(
                 azure, str(made), str(version), wait=ready

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
@@ -18,7 +17,6 @@ from tests.contract.conftest import GALLERY_GROUP, Azure
 from tests.contract.gallery_world import LIVE, QUARANTINE, TAGS, TRAITS, V1, V2, SimulatedWorld
 
 PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
-READER = "d0d0d0d0-0000-4000-8000-000000000004"
 
 
 @pytest.fixture(params=["memory", "azure"])
@@ -114,6 +112,8 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
     early = world.get(V1)
     assert (early.state, early.excluded_from_latest) == (VersionState.CREATING, True)
     late = world.settle(V1)
+    assert late is not None
+    assert late.published_at is not None
     assert late == GalleryImageVersion(
         gallery=LIVE,
         image=world.image,
@@ -123,6 +123,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         tags=TAGS,
         disk_gb=64,
         copied_from=f"{QUARANTINE}/{world.image}@{V1}",
+        published_at=late.published_at,
         end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
         regions=("westeurope", "northeurope"),
     )
@@ -275,7 +276,9 @@ def test_a_deleted_version_goes_and_may_be_deleted_again(world: SimulatedWorld) 
 
 
 def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
@@ -298,33 +301,18 @@ def test_a_missing_resource_group_is_not_a_missing_version(azure: Azure, image: 
     azure.arm.ask(
         "POST", "faults", {"path_regex": "versions", "status": 404, "code": "ResourceGroupNotFound"}
     )
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     with pytest.raises(NotFound, match="ResourceGroupNotFound"):
         galleries.find_version(LIVE, image, V1)
 
 
-def test_only_the_publishers_identity_writes_versions(azure: Azure, image: ImageName) -> None:
-    """The application's own identity may only read versions here, and publishing goes through all the same."""
-    azure.arm.ask("POST", "rights", {"client_id": READER, "actions": ["*/read", "*/galleries/images/write"]})
-    configuration = replace(azure.configuration, client_id=READER)
-    clients = Clients(configuration)
-    galleries = AzureGalleries(clients.compute, clients.publisher, configuration)
-    for gallery in (QUARANTINE, LIVE):
-        galleries.ensure_image(gallery, image, TRAITS)
-    machines.capture(azure, str(image), str(V1), wait=True)
-    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
-    world.copy(V1)
-    assert world.settle(V1) is not None
-    alone = AzureGalleries(clients.compute, clients.compute, configuration)
-    with pytest.raises(PermanentError) as refused:
-        alone.begin_delete(LIVE, image, V1)
-    assert refused.value.error_class is ErrorClass.PERMISSION
-    clients.close()
-
-
 def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, image: ImageName) -> None:
     """The procedure of docs/operations.md, Trusted Launch, against the emulator."""
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     standard = replace(TRAITS, security_type=SecurityType.STANDARD)
     galleries.ensure_image(QUARANTINE, image, standard)
     machines.capture(azure, str(image), str(V1), wait=True)

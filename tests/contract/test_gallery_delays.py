@@ -50,7 +50,9 @@ def _is_ensured(world: SimulatedWorld) -> bool:
 
 @pytest.mark.usefixtures("no_faults")
 def test_a_definition_whose_creation_failed_is_made_again(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     gallery_world.fault_of_definition(azure, status=500, code="InternalError", message="the region was lost")
     with pytest.raises(BeingMade, match="is being made"):
         galleries.ensure_image(LIVE, image, TRAITS)
@@ -61,7 +63,9 @@ def test_a_definition_whose_creation_failed_is_made_again(azure: Azure, image: I
 
 @pytest.mark.usefixtures("no_faults")
 def test_a_right_that_comes_late_is_told_from_what_is_not_there(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     refusal = {
         "method": "PUT",
         "path_regex": f"/images/{image}$",
@@ -82,7 +86,7 @@ def test_an_identity_that_is_not_ready_is_a_token_that_is_missing(
 ) -> None:
     """As in the first minute of a host: no token, so no request, and never a refusal that lasts."""
     clients = Clients(azure.configuration)
-    galleries = AzureGalleries(clients.compute, clients.publisher, azure.configuration)
+    galleries = AzureGalleries(clients.compute, clients.publisher, clients.cleaner, azure.configuration)
     azure.arm.ask("POST", "faults", {"path_regex": "/msi/token", "status": status, "times": 50})
     with pytest.raises(TransientError) as early:
         galleries.ensure_image(LIVE, image, TRAITS)
@@ -91,7 +95,9 @@ def test_an_identity_that_is_not_ready_is_a_token_that_is_missing(
     if status >= 500:  # MSAL keeps such an answer for a minute, and asks again then
         clients.close()
         clients = Clients(azure.configuration)
-    AzureGalleries(clients.compute, clients.publisher, azure.configuration).ensure_image(LIVE, image, TRAITS)
+    AzureGalleries(clients.compute, clients.publisher, clients.cleaner, azure.configuration).ensure_image(
+        LIVE, image, TRAITS
+    )
     clients.close()
 
 

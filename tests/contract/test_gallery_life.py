@@ -76,7 +76,9 @@ def test_a_full_subscription_is_a_missing_quota_and_nobodys_mistake(
     azure: Azure, image: ImageName, kind: str
 ) -> None:
     """The words of `local/arm/galleries/limits.py`: a build waits for room, and is never called a team's failure."""
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)

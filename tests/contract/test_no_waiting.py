@@ -30,7 +30,9 @@ def requests_of(azure: Azure, act: Callable[[], Any]) -> list[str]:
 
 
 def test_galleries_begin_and_return(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
     made = requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, machines.TRAITS))
     assert made == ["GET", "GET", "PUT"]  # the second look sees a definition that is ready at once
     assert requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, machines.TRAITS)) == ["GET"]

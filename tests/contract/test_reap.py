@@ -66,7 +66,9 @@ def reaper_of(azure: Azure, images: ImageStore) -> Reaper:
         index=base.records.index,
         capacity=base.records.capacity,
         resources=AzureResources(azure.clients.resources, azure.configuration),
-        galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
+        galleries=AzureGalleries(
+            azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+        ),
         deployment=deployment,
     )
 

@@ -34,7 +34,9 @@ def _tagged(azure: Azure) -> Azure:
 
 
 def _galleries(azure: Azure) -> AzureGalleries:
-    return AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    return AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
 
 
 def _containers(azure: Azure) -> AzureContainers:

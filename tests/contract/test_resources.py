@@ -98,7 +98,9 @@ def _memory() -> Ground:
 
 
 def _azure(azure: Azure) -> Ground:
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    galleries = AzureGalleries(
+        azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
+    )
 
     def capture(image: str, version: str, tags: dict[str, str]) -> None:
         galleries.ensure_image(QUARANTINE, ImageName(image), machines.TRAITS)

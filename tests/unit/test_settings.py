@@ -123,6 +123,7 @@ WRONG = [
     ("FACTORY_BUILDER_CLIENT_ID", "builder"),
     ("FACTORY_CLIENT_ID", "123"),
     ("FACTORY_PUBLISHER_CLIENT_ID", "publisher"),
+    ("FACTORY_CLEANER_CLIENT_ID", "cleaner"),
     ("FACTORY_BUILD_SUBNET_ID", "subnet"),
     ("FACTORY_VM_SUBNET_ID", "/subscriptions/x"),
     ("FACTORY_SLOTS", "0"),

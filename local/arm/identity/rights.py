@@ -1,7 +1,7 @@
 """The rights of callers on ARM: a small table of grants, by client id.
 
 A client without any grant may do everything. A client with grants may do only those. The actions of the factory's
-three identities are the actions of their roles in `infra/`, and a test holds both equal. So a call that works here has
+four identities are the actions of their roles in `infra/`, and a test holds both equal. So a call that works here has
 its rights on Azure too. Scopes are not mirrored, except for the live galleries, which the builder only reads.
 """
 
@@ -46,11 +46,8 @@ FUNCTION_ACTIONS: Final = (
     "Microsoft.Network/networkInterfaces/delete",
     "Microsoft.Compute/galleries/images/write",
 )
-PUBLISHER_ACTIONS: Final = (
-    *_VERSIONS,
-    "Microsoft.Compute/galleries/images/versions/write",
-    "Microsoft.Compute/galleries/images/versions/delete",
-)
+PUBLISHER_ACTIONS: Final = (*_VERSIONS, "Microsoft.Compute/galleries/images/versions/write")
+CLEANER_ACTIONS: Final = (*_VERSIONS, "Microsoft.Compute/galleries/images/versions/delete")
 BUILDER_ACTIONS: Final = (
     *_MARKETPLACE,
     *_VERSIONS,

@@ -41,7 +41,8 @@ class Clients:
         self._options: dict[str, Any] = {**verify, **times, "retry_total": 0}
         self._credential = credential or _identity(configuration.client_id)
         self._publisher = credential or _identity(configuration.publisher_client_id)
-        self._compute: dict[tuple[str, bool], ComputeManagementClient] = {}
+        self._cleaner = credential or _identity(configuration.cleaner_client_id)
+        self._compute: dict[tuple[str, int], ComputeManagementClient] = {}
         self._resources: dict[str, ResourceManagementClient] = {}
         self._of_keys: list[KeyClient | CryptographyClient] = []
         self._lock = threading.Lock()
@@ -77,19 +78,22 @@ class Clients:
 
     def compute(self, subscription_id: str) -> ComputeManagementClient:
         """The client of one subscription. Galleries may be in several subscriptions."""
-        return self._compute_of(subscription_id, is_publisher=False)
+        return self._compute_of(subscription_id, self._credential)
 
     def publisher(self, subscription_id: str) -> ComputeManagementClient:
         """As `compute`, with the publisher's identity: the only one that writes versions into live galleries."""
-        return self._compute_of(subscription_id, is_publisher=True)
+        return self._compute_of(subscription_id, self._publisher)
 
-    def _compute_of(self, subscription_id: str, *, is_publisher: bool) -> ComputeManagementClient:
+    def cleaner(self, subscription_id: str) -> ComputeManagementClient:
+        """As `compute`, with the cleaner's identity: the only one that deletes versions."""
+        return self._compute_of(subscription_id, self._cleaner)
+
+    def _compute_of(self, subscription_id: str, credential: TokenCredential) -> ComputeManagementClient:
         with self._lock:
-            found = self._compute.get((subscription_id, is_publisher))
+            found = self._compute.get((subscription_id, id(credential)))
             if found is None:
-                credential = self._publisher if is_publisher else self._credential
                 found = ComputeManagementClient(credential, subscription_id, **self._arm())
-                self._compute[subscription_id, is_publisher] = found
+                self._compute[subscription_id, id(credential)] = found
             return found
 
     def resources_of(self, subscription_id: str) -> ResourceManagementClient:
@@ -111,7 +115,7 @@ class Clients:
             resources.close()
         for keys in self._of_keys:
             keys.close()
-        for credential in (self._credential, self._publisher):
+        for credential in (self._credential, self._publisher, self._cleaner):
             if isinstance(credential, ManagedIdentityCredential):
                 credential.close()
 

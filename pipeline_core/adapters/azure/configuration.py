@@ -22,11 +22,12 @@ class Configuration:
     """Endpoints and coordinates. The keys of `galleries` are names in lower case: Azure ignores case there.
 
     `client_id` is the application's own identity. `publisher_client_id` is the only one that writes versions
-    into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is
-    empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
-    that signs provenance. `tags` are SecOps' own, on every resource that the adapters create.
-    `receivers_vault_uri` is the vault of the receivers' signing secrets. `team_groups` are the groups of Entra that
-    prove a team: by object id in lower case, or by name. `token_versions` are the versions of access tokens that count.
+    into live galleries, `cleaner_client_id` the only one that deletes versions. `ca_file` names the certificate
+    authority to trust instead of the public ones, or is empty. Either `signing_key` (an identifier in Key Vault) or
+    `signing_key_file` (a PEM file) gives the key that signs provenance. `tags` are SecOps' own, on every resource
+    that the adapters create. `receivers_vault_uri` is the vault of the receivers' signing secrets. `team_groups` are
+    the groups of Entra that prove a team: by object id in lower case, or by name. `token_versions` are the versions
+    of access tokens that count.
     """
 
     subscription_id: str
@@ -34,6 +35,7 @@ class Configuration:
     location: Region
     client_id: str
     publisher_client_id: str
+    cleaner_client_id: str
     blob_endpoint: str
     queue_endpoint: str
     table_endpoint: str

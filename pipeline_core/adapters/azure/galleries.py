@@ -34,16 +34,20 @@ _FAILED = frozenset({"Failed", "Canceled"})
 
 
 class AzureGalleries:
-    """`compute` gives the client of a subscription, `publisher` the one that may write versions."""
+    """`compute` gives the client of a subscription, `publisher` the one that may write versions, `cleaner` the one that
+    may delete them. An identity that has one of these rights cannot put another disk behind a live version's number.
+    """
 
     def __init__(
         self,
         compute: Callable[[str], ComputeManagementClient],
         publisher: Callable[[str], ComputeManagementClient],
+        cleaner: Callable[[str], ComputeManagementClient],
         configuration: Configuration,
     ) -> None:
         self._compute = compute
         self._publisher = publisher
+        self._cleaner = cleaner
         self._configuration = configuration
 
     def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
@@ -234,7 +238,8 @@ class AzureGalleries:
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         """Start the deletion and return. A version that is gone is not an error."""
-        place, client = self._as_publisher(gallery)
+        place = self._configuration.place(gallery)
+        client = self._cleaner(place.subscription_id)
         try:
             client.gallery_image_versions.begin_delete(
                 place.resource_group, str(place.name), str(image), str(version), polling=False
@@ -359,6 +364,7 @@ def _shown(
         regions=bodies.regions_of(profile),
         failed_regions=bodies.failed_regions(replication or {}),
         disk_gb=bodies.disk_gb_of(properties),
+        published_at=bodies.published_at_of(profile),
         end_of_life=bodies.end_of_life_of(profile),
     )
 

@@ -15,6 +15,7 @@ from pipeline_core.domain.definitions import (
     TargetRegion,
 )
 from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.proofs import parse_published
 from pipeline_core.domain.replication import region_key
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.ports import NewGalleryVersion
@@ -242,6 +243,14 @@ def disk_gb_of(properties: Mapping[str, Any]) -> int | None:
     disk = (properties.get("storageProfile") or {}).get("osDiskImage") or {}
     size = disk.get("sizeInGB")
     return size if isinstance(size, int) and size > 0 else None
+
+
+def published_at_of(profile: Mapping[str, Any]) -> datetime | None:
+    """When a version was made (`publishedDate`), or None where the answer does not say it.
+
+    It is read-only, and an update leaves it (recorded for Azure/azure-cli, test_image_version_end_of_life_date.yaml).
+    """
+    return parse_published(profile.get("publishedDate"))
 
 
 def source_of(properties: Mapping[str, Any]) -> str:

@@ -142,6 +142,7 @@ class MemoryGalleries:
                     tags=dict(new.tags),
                     disk_gb=source.disk_gb,
                     copied_from=f"{new.source_gallery}/{new.image}@{new.version}",
+                    published_at=self.clock.now(),
                     end_of_life=new.end_of_life,
                     regions=names,
                     failed_regions=failed,

@@ -7,7 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, builds, gates, pauses, retry
+from pipeline_core.domain import attempts, azure_codes, blob_rights, builds, gates, pauses, retry
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
@@ -47,6 +47,7 @@ _FRESH = timedelta(seconds=30)
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
+_TOKEN_ENDED = f"exit code {blob_rights.ENDED_EXIT}"  # as `ContainerGroup.detail` begins
 _NO_IMAGE = "Failed to pull image"  # an event without a code; learn container-instances-troubleshooting
 
 
@@ -118,6 +119,9 @@ class ContainerStage:
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             error_class = ErrorClass.EVICTION
         cause = self.attempts.find_text(build, attempts.GIVEN_UP)
+        if cause.partition(" | ")[0] == _TOKEN_ENDED:
+            text = "the container's token for its files had ended before it could report; each attempt gets a new one"
+            return Failure(error_class=ErrorClass.TOKEN, message=text, owner=Owner.PLATFORM)
         named = azure_codes.find_in_text(cause, Occasion.CALL)
         if named is not None and named.error_class is not None:
             error_class = named.error_class

@@ -33,7 +33,10 @@ class Unproven:
     excludes: bool
 
     def check(self, live: GalleryImageVersion, current: GalleryVersion | None = None) -> bool:
-        """True if the version is proven. Costs one read of a blob, and for an unproven version one read of its row.
+        """True if the version is proven. Costs two reads of blobs, and for an unproven version one read of its row.
+
+        A version that was copied, and that no record of publication knows yet, raises no alarm while it is out of
+        `latest`: it is on its way there, and its build writes the record before it lets it in.
 
         A version up to the image's `current` one is never taken out here: it may be the current one of many images
         that all became unproven at once, and the observer of the galleries decides about those.
@@ -41,7 +44,8 @@ class Unproven:
         try:
             self.provenance.examine(live)
         except NotProven as error:
-            self._raise(live, str(error), current)
+            if not error.is_unpublished or latest.may_be_in(live):
+                self._raise(live, str(error), current)
             return False
         return True
 
@@ -52,12 +56,16 @@ class Unproven:
 
         Gives the versions that the setting wants out of `latest`, for the caller to decide; empty for alarms alone.
 
-        A version without any provenance is found in the list itself. Of the others, it reads the version that
-        `latest` gives, then those below it until one is proven. It costs one read for each image if all is
-        well.
+        A version without any provenance, or made from another source than its own, is found in the list itself. Of the
+        others, it reads the version that `latest` gives, then those below it until one is proven. It costs two reads
+        for each image if all is well.
         """
         here = [each for each in listed if each.state is not VersionState.DELETING]
-        bare = [each for each in here if not proofs.provenance_of(each.tags)]
+        bare = [
+            each
+            for each in here
+            if not proofs.provenance_of(each.tags) or not self.provenance.is_from_quarantine(each)
+        ]
         unproven = {each.version for each in bare}
         for each in bare:
             self.check(each, current)

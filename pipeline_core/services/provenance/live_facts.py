@@ -52,15 +52,17 @@ class LiveFacts:
             scan=known.scan or self._scan(live, row),
         )
 
-    def read(self, live: GalleryImageVersion) -> PublishedVersion:
+    def read(self, live: GalleryImageVersion, *, adopts: bool = False) -> PublishedVersion:
         """The facts by tags, definition and signed statement alone, without the scan.
+
+        With `adopts`, a complete copy that nothing has published yet is proven too (`Provenance.adopt`).
 
         Raises PermanentError where they do not give the fingerprint that the version carries, NotProven where no
         statement is about it, and NotFound where its definition is lost.
         """
         tags = live.tags
         definition = self.documents.definition(Digest(tags.get(attempts.DEFINITION_TAG, "")))
-        proof = self.provenance.examine(live)
+        proof = self.provenance.adopt(live) if adopts else self.provenance.examine(live)
         token = tags.get(attempts.TOKEN_TAG, "")
         inputs = BuildInputs(
             image=live.image,

@@ -23,11 +23,12 @@ from pipeline_core.domain.errors import (
     PermanentError,
 )
 from pipeline_core.domain.names import Digest, GalleryName
-from pipeline_core.domain.proofs import Proof, VersionInGallery
+from pipeline_core.domain.proofs import Proof, ProofCheck, PublicationRecord, VersionFacts, VersionInGallery
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
 from pipeline_core.services.provenance import statements
+from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.statements import StatementFacts
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
@@ -38,12 +39,13 @@ _CONTAINER = "provenance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Writes two blobs per build. Whether a version is ours costs one read, with keys that are at most minutes old."""
+    """Writes three blobs per build. Whether a version is ours costs two reads, with keys at most minutes old."""
 
     blobs: Blobs
     images: ImageStore
     signer: Signer
     deployment: Deployment
+    publications: Publications
 
     def store(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
         """The digest of the signed statement about this build's version. The same build gives the same digest.
@@ -72,19 +74,67 @@ class Provenance:
         if build.provenance is None or build.version is None:
             raise NotProven(f"build {build.id} has no proven version to publish")
         tags = {**proofs.tags_of(build), attempts.PROVENANCE_TAG: str(build.provenance)}
-        subject = statements.version_id(self.deployment, build.gallery, build.image, build.version)
-        self._compare(VersionInGallery(subject=subject, tags=tags), f"build {build.id} is not published")
+        wanted = VersionInGallery(
+            subject=statements.version_id(self.deployment, build.gallery, build.image, build.version),
+            tags=tags,
+            image=str(build.image),
+            version=str(build.version),
+        )
+        self._compare(wanted, f"build {build.id} is not published")
+
+    def attest(self, live: GalleryImageVersion) -> Proof:
+        """The proof of a version that was copied, with a signed record of what the gallery shows of it.
+
+        Safe to repeat: the first record stays, and the version is held against it. Raises NotProven as `examine`.
+        """
+        shown, about = self.shown(live), _about(live)
+        proof = self._compare(shown, about)
+        self._demand_source(live, about)
+        if proof.source:
+            _demand(proofs.compare_publication(proof, self._publication(proof, shown, about), shown), about)
+        return proof
 
     def examine(self, live: GalleryImageVersion) -> Proof:
         """The proof of a version as the gallery shows it. Raises NotProven with every doubt."""
-        subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
-        about = f"{live.image}@{live.version} in {live.gallery} is not proven"
-        proof = self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
-        copies = [f"{gallery}/{live.image}@{live.version}" for gallery in self.deployment.quarantines]
-        if live.copied_from and live.copied_from.lower() not in map(str.lower, copies):
-            # The tags name a statement about this version number; they say nothing about what lies behind it.
-            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {' or '.join(copies)}")
+        shown, about = self.shown(live), _about(live)
+        proof = self._compare(shown, about)
+        self._demand_source(live, about)
+        if not proof.source:
+            return proof  # a release before records of publication signed it
+        try:
+            found = self.publications.find(proof.digest, live.published_at)
+        except (NotProven, MalformedMessage) as error:
+            raise NotProven(f"{about}: {error}") from error
+        findings = proofs.compare_publication(proof, found, shown)
+        is_unpublished = found is None and all(each.holds for each in findings if each.name != "publication")
+        _demand(findings, about, is_unpublished=is_unpublished)
         return proof
+
+    def adopt(self, live: GalleryImageVersion) -> Proof:
+        """As `examine`, for the recovery of lost tables: a copy whose build died before its record gets it now.
+
+        One that has a record of another copy does not: somebody has made it anew.
+        """
+        try:
+            return self.examine(live)
+        except NotProven as error:
+            if not error.is_unpublished:
+                raise
+        return self.attest(live)
+
+    def shown(self, live: GalleryImageVersion) -> VersionInGallery:
+        """A version of a gallery in the words of a proof."""
+        return VersionInGallery(
+            subject=statements.version_id(self.deployment, live.gallery, live.image, live.version),
+            tags=live.tags,
+            image=str(live.image),
+            version=str(live.version),
+            facts=VersionFacts(
+                source=statements.source_id(self.deployment, live.copied_from),
+                published_at=live.published_at,
+                disk_gb=live.disk_gb,
+            ),
+        )
 
     def find_envelope(self, digest: Digest) -> bytes | None:
         """The envelope of a statement as it is stored, or None. Raises NotProven if it is too large."""
@@ -109,10 +159,30 @@ class Provenance:
             proof = self._read(proofs.provenance_of(tagged_version.tags))
         except (NotProven, MalformedMessage) as error:
             raise NotProven(f"{about}: {error}") from error
-        doubts = proofs.doubts(proofs.compare(proof, tagged_version))
-        if doubts:
-            raise NotProven(f"{about}: {doubts}")
+        _demand(proofs.compare(proof, tagged_version), about)
         return proof
+
+    def _demand_source(self, live: GalleryImageVersion, about: str) -> None:
+        """The tags name a statement about this version number; they say nothing about what lies behind it.
+
+        A statement that names its source is more exact. This holds for those of older releases too.
+        """
+        if not self.is_from_quarantine(live):
+            copies = " or ".join(self._sources(live))
+            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {copies}")
+
+    def is_from_quarantine(self, live: GalleryImageVersion) -> bool:
+        """False where the gallery shows another source than the quarantined version of the same number."""
+        return not live.copied_from or live.copied_from.lower() in map(str.lower, self._sources(live))
+
+    def _sources(self, live: GalleryImageVersion) -> list[str]:
+        return [f"{gallery}/{live.image}@{live.version}" for gallery in self.deployment.quarantines]
+
+    def _publication(self, proof: Proof, shown: VersionInGallery, about: str) -> PublicationRecord:
+        try:
+            return self.publications.record(proof, shown.facts)
+        except (NotProven, MalformedMessage) as error:
+            raise NotProven(f"{about}: {error}") from error
 
     def _read(self, named: str) -> Proof:
         """The content of a signed statement. Raises NotProven and MalformedMessage."""
@@ -145,6 +215,12 @@ class Provenance:
             parent = statements.version_id(self.deployment, gallery, origin.image, origin.version)
         return StatementFacts(
             subject=statements.version_id(self.deployment, build.gallery, build.image, build.version),
+            source=statements.version_id(
+                self.deployment,
+                self.deployment.quarantine_of(build.quarantine),
+                build.image,
+                build.version,
+            ),
             parent=parent,
             built=self._built(build),
             builder_image=self.deployment.builder_image,
@@ -169,6 +245,16 @@ class Provenance:
                 f"{folder}/{attempts.REPORT} is not the report that was accepted: report this to SecOps"
             )
         return report.evidence
+
+
+def _about(live: GalleryImageVersion) -> str:
+    return f"{live.image}@{live.version} in {live.gallery} is not proven"
+
+
+def _demand(findings: tuple[ProofCheck, ...], about: str, *, is_unpublished: bool = False) -> None:
+    doubts = proofs.doubts(findings)
+    if doubts:
+        raise NotProven(f"{about}: {doubts}", is_unpublished=is_unpublished)
 
 
 def _envelope(digest: Digest) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.proofs import tags_digest, tags_of
 from pipeline_core.domain.sources import ParentVersion
@@ -26,13 +27,14 @@ _Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFacts:
-    """Facts that the build's own row lacks: resource ids of the version and its parent, and the other report.
+    """Facts that the build's own row lacks: resource ids of the version, its source and its parent, the other report.
 
-    `parent` is empty for a root. `built` lists the files that the build stage kept. They lie beside the files
-    of `verified`.
+    `source` is the quarantined version, which is copied. `parent` is empty for a root. `built` lists the files that
+    the build stage kept. They lie beside the files of `verified`.
     """
 
     subject: str
+    source: str
     parent: str
     built: tuple[ReportedEvidence, ...]
     builder_image: str
@@ -74,6 +76,20 @@ def version_id(
     )
 
 
+def source_id(deployment: Deployment, copied_from: str) -> str:
+    """The resource id of what a version was made from: `GALLERY/IMAGE@VERSION` of this factory, or an id already."""
+    galleries = {str(each).lower(): each for each in (*deployment.quarantines, *deployment.live)}
+    gallery, _, rest = copied_from.partition("/")
+    image, _, version = rest.partition("@")
+    if gallery.lower() not in galleries or not version:
+        return copied_from
+    try:
+        name, number = ImageName(image.lower()), GalleryVersion.parse(version)
+    except InvalidValue:
+        return copied_from  # no image of this factory can have this name, and no statement names it
+    return version_id(deployment, galleries[gallery.lower()], name, number)
+
+
 def _definition(build: Build, facts: StatementFacts) -> _Json:
     inputs = build.inputs
     return {
@@ -83,12 +99,14 @@ def _definition(build: Build, facts: StatementFacts) -> _Json:
             "lane": build.lane.name,
             "reasons": [str(reason) for reason in build.reasons],
             "team": str(build.team),
+            "version": str(build.version),
         },
         "internalParameters": {
             "fingerprint": str(build.fingerprint),
             "generation": build.generation,
             "period": inputs.period,
             "recipe": str(inputs.recipe),
+            "source": facts.source,
             "token": "" if inputs.token is None else str(inputs.token),
         },
         "resolvedDependencies": [
@@ -125,6 +143,7 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
             "evidence": verdict.evidence,
             "simulated": verdict.simulated,
             **({} if verdict.score is None else {"score": verdict.score}),
+            **({"waived": [*verdict.waived]} if verdict.waived else {}),
         }
         for verdict in verdicts
     }

@@ -46,7 +46,7 @@ class LiveVersions:
             if self._state(found) not in _WHOLE or not found.tags.get(attempts.PROVENANCE_TAG):
                 continue
             try:
-                published = self.facts.read(found)
+                published = self.facts.read(found, adopts=True)
             except TransientError:
                 raise
             except FactoryError as error:

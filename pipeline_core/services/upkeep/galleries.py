@@ -27,7 +27,7 @@ _PATIENCE = timedelta(minutes=4)  # of one run: the next one goes on where it st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GallerySweep:
-    """Costs one list call and one read of a blob for each image of the slice, and three rows."""
+    """Costs one list call and two reads of blobs for each image of the slice, and three rows."""
 
     records: Records
     observer: GalleryObserver

@@ -170,12 +170,12 @@ class Pruner:
         return after
 
     def _repeat_mark(self, found: GalleryImageVersion, step: RetentionStep, run: _Slice) -> None:
-        """Exclude it again where an earlier request was lost or has failed."""
-        if step.delete_after is None or latest.is_settled(found, excluded=True):
+        """Exclude it again, with its end of life, where an earlier request was lost or has failed."""
+        if step.delete_after is None or _is_marked(found, step.delete_after):
             return
         place = (found.gallery, found.image, found.version)
         now_shown = self.galleries.find_version(*place)  # a list does not say whether a change has failed
-        if now_shown is not None and not latest.is_settled(now_shown, excluded=True):
+        if now_shown is not None and not _is_marked(now_shown, step.delete_after):
             wanted = replace(now_shown, excluded_from_latest=True, end_of_life=step.delete_after)
             self._mark(wanted, run)
 
@@ -289,6 +289,16 @@ def _standing_of(plan: RetentionPlan, found: GalleryImageVersion) -> Standing:
         is_offered=latest.may_be_in(found),
         is_above=current is None or found.version > current,
     )
+
+
+def _is_marked(found: GalleryImageVersion, due: datetime) -> bool:
+    """True where the gallery shows the version out of `latest`, and an end of life that is not later than `due`.
+
+    Both are one request. A version that was out before would otherwise never show its end where that was lost.
+    Azure keeps whole seconds, so what it shows may be earlier than `due`.
+    """
+    has_end = found.end_of_life is not None and found.end_of_life <= due
+    return has_end and latest.is_settled(found, excluded=True)
 
 
 def _record_of(plan: RetentionPlan, found: GalleryImageVersion) -> VersionRecord:

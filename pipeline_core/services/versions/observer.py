@@ -34,7 +34,7 @@ _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryObserver:
-    """A quiet image costs one list call and one read of a blob. One that differs costs a few reads more."""
+    """A quiet image costs one list call and two reads of blobs. One that differs costs a few reads more."""
 
     records: Records
     galleries: Galleries

@@ -64,9 +64,10 @@ class Turns:
         return Turn(head=stored, answer=answer)
 
     def _examine(self, build: Build, live: GalleryImageVersion) -> None:
-        """Raise NotProven where the version is not. It is of this version alone where the build itself is proven."""
+        """Sign what the gallery shows of the version, once. Raises NotProven where the version is not proven: it is of
+        this version alone where the build itself is proven."""
         try:
-            self.provenance.examine(live)
+            self.provenance.attest(live)
         except NotProven as error:
             self.provenance.demand(build)
             raise NotProven(str(error), is_of_version=True) from error
@@ -83,8 +84,12 @@ class Turns:
         """Make sure that the version is out of `latest`, and record it as a spare one of ours.
 
         Gives the write of its record, for the transaction that ends its build. Raises TransientError until the
-        gallery shows it.
+        gallery shows it. The record of its publication is written here too: a reuse demands it.
         """
+        try:
+            self.provenance.attest(live)
+        except NotProven as error:  # nobody uses it then, and the build has nothing to fail for
+            self.effects.logs.note("spare-unproven", image=str(live.image), error=str(error)[:1000])
         latest.settle(self.galleries, live, excluded=True)
         stored = self.records.versions.find(live.image, live.version)
         record = VersionRecord(image=live.image, version=live.version) if stored is None else stored.value

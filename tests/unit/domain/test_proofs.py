@@ -1,6 +1,7 @@
 """Whether a statement holds for a version: a truth table, and what the digest of tags is made of."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain import attempts, proofs
 from pipeline_core.domain.errors import ErrorClass, NotProven, Owner
 from pipeline_core.domain.names import Digest, RebuildToken
-from pipeline_core.domain.proofs import Proof, VersionInGallery
+from pipeline_core.domain.proofs import Proof, PublicationRecord, VersionFacts, VersionInGallery
 from pipeline_core.domain.verdicts import Verdict
 from tests.unit.domain import factories
 
@@ -32,7 +33,7 @@ PROOF = Proof(
         Verdict(gate="hygiene", passed=True, evidence="", simulated=True),
     ),
 )
-TAGGED_VERSION = VersionInGallery(subject=ID, tags=TAGS)
+TAGGED_VERSION = VersionInGallery(subject=ID, tags=TAGS, image="app", version="9.1.1")
 
 
 def refused(proof: Proof = PROOF, tagged_version: VersionInGallery = TAGGED_VERSION) -> list[str]:
@@ -51,6 +52,7 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
     assert [each.name for each in findings] == [
         "statement",
         "subject",
+        "image",
         "tags",
         "build",
         "fingerprint",
@@ -66,6 +68,8 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
         (replace(TAGGED_VERSION, subject=ID.replace("9.1.1", "9.1.2")), ["subject"]),
         (replace(TAGGED_VERSION, subject=ID.replace("/app/", "/other/")), ["subject"]),
         (replace(TAGGED_VERSION, subject=""), ["subject"]),
+        (replace(TAGGED_VERSION, image="other"), ["image"]),
+        (replace(TAGGED_VERSION, version="9.1.2"), ["image"]),
         (replace(TAGGED_VERSION, tags={**TAGS, "cost-center": "43"}), []),
         (replace(TAGGED_VERSION, tags={name.upper(): text for name, text in TAGS.items()}), []),
         (replace(TAGGED_VERSION, tags={}), ["statement", "tags", "build", "fingerprint"]),
@@ -80,6 +84,112 @@ def test_what_is_shown_is_held_against_what_was_said(
     tagged_version: VersionInGallery, wanted: list[str]
 ) -> None:
     assert refused(tagged_version=tagged_version) == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({"image": "app", "version": "9.1.1"}, []),
+        ({"image": "other"}, ["image"]),
+        ({"version": "9.1.2"}, ["image"]),
+        ({"subject": "anything"}, ["subject", "image"]),
+    ],
+)
+def test_a_statement_is_about_what_was_asked_for_by_every_name_in_it(
+    said: dict[str, str], wanted: list[str]
+) -> None:
+    proof = replace(PROOF, **said)  # type: ignore[arg-type]
+    assert refused(proof) == wanted
+
+
+def test_a_statement_about_another_version_is_refused_by_its_name() -> None:
+    """A server in the place of the factory may replay the true statement of another image, with its subject."""
+    asked = replace(TAGGED_VERSION, image="payments-api", version="1.1.1")
+    assert proofs.doubts(proofs.compare(PROOF, asked)) == (
+        'the statement is about "app@9.1.1", not about payments-api@1.1.1'
+    )
+
+
+AT = datetime(2026, 11, 21, 9, 30, 1, 555_903, tzinfo=UTC)
+SOURCE = ID.replace("/live/", "/quarantine/")
+SOURCED = replace(PROOF, source=SOURCE)
+FACTS = VersionFacts(source=SOURCE, published_at=AT, disk_gb=64)
+PUBLISHED = PublicationRecord(statement="a" * 64, subject=ID, tags=PROOF.tags, facts=FACTS)
+SHOWN = replace(TAGGED_VERSION, facts=FACTS)
+
+
+def judged(publication: PublicationRecord | None, facts: VersionFacts, proof: Proof = SOURCED) -> list[str]:
+    """What does not hold, and with a question mark what is not proven."""
+    checks = proofs.compare_publication(proof, publication, replace(SHOWN, facts=facts))
+    assert [each.name for each in checks] == ["source", "publication"]
+    return [
+        each.name if not each.holds else f"{each.name}?"
+        for each in checks
+        if not each.holds or not each.is_proven
+    ]
+
+
+ELSEWHERE = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("publication", "facts", "wanted"),
+    [
+        (PUBLISHED, FACTS, []),
+        (PUBLISHED, replace(FACTS, source=SOURCE.upper(), published_at=AT.astimezone(ELSEWHERE)), []),
+        (PUBLISHED, replace(FACTS, source=SOURCE.replace("/app/", "/evil/")), ["source"]),
+        (PUBLISHED, replace(FACTS, source=""), ["source"]),
+        (PUBLISHED, replace(FACTS, published_at=AT + timedelta(microseconds=1)), ["publication"]),
+        (PUBLISHED, replace(FACTS, published_at=None), ["publication"]),
+        (PUBLISHED, replace(FACTS, disk_gb=65), ["publication"]),
+        (PUBLISHED, replace(FACTS, disk_gb=None), ["publication"]),
+        (replace(PUBLISHED, statement="b" * 64), FACTS, ["publication"]),
+        (replace(PUBLISHED, subject=ID.replace("/app/", "/evil/")), FACTS, ["publication"]),
+        (replace(PUBLISHED, tags="b" * 64), FACTS, ["publication"]),
+        (None, FACTS, ["publication"]),
+        (None, VersionFacts(), ["source?", "publication"]),
+        (replace(PUBLISHED, facts=VersionFacts()), VersionFacts(), ["source?", "publication?"]),
+        (replace(PUBLISHED, facts=replace(FACTS, source="")), replace(FACTS, source=""), ["source?"]),
+        (replace(PUBLISHED, facts=replace(FACTS, source="")), FACTS, []),
+    ],
+)
+def test_a_version_is_the_one_that_was_copied(
+    publication: PublicationRecord | None, facts: VersionFacts, wanted: list[str]
+) -> None:
+    assert judged(publication, facts) == wanted
+
+
+@pytest.mark.parametrize("publication", [None, PUBLISHED])
+def test_a_statement_of_an_older_release_holds_and_proves_neither(
+    publication: PublicationRecord | None,
+) -> None:
+    assert judged(publication, VersionFacts(), PROOF) == ["source?", "publication?"]
+
+
+def test_both_times_of_publication_are_named() -> None:
+    later = replace(SHOWN, facts=replace(FACTS, published_at=AT + timedelta(days=1)))
+    text = proofs.doubts(proofs.compare_publication(SOURCED, PUBLISHED, later))
+    assert '"2026-11-21T09:30:01.555903+00:00" by the record of its publication' in text
+    assert '"2026-11-22T09:30:01.555903+00:00" by the version' in text
+    none = proofs.doubts(proofs.compare_publication(SOURCED, None, later))
+    assert none == "no signed record says that the version was published at 2026-11-22T09:30:01.555903+00:00"
+    undated = proofs.doubts(proofs.compare_publication(SOURCED, None, TAGGED_VERSION))
+    assert undated == "no signed record says that the version was published at all"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("2026-11-21T09:30:01.5559031+00:00", AT),  # as Azure shows it
+        ("2026-11-21T09:30:01.555903Z", AT),
+        ("2026-11-21T11:30:01.555903+02:00", AT),
+        ("2026-11-21T09:30:01.555903", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_time_is_read_in_every_form_that_has_a_zone(text: object, wanted: datetime | None) -> None:
+    assert proofs.parse_published(text) == wanted
 
 
 @pytest.mark.parametrize(

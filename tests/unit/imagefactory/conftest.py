@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from imagefactory.main import app
+from pipeline_core.wire import es256
 from tests.unit.imagefactory.fake_factory import TOKEN, FakeFactory, serving
+from tests.unit.imagefactory.signed_versions import KEY, Signed
 
 Run = Callable[..., Result]
 
@@ -25,6 +27,17 @@ spec:
 def factory() -> Iterator[FakeFactory]:
     with serving() as running:
         yield running
+
+
+@pytest.fixture
+def signed(factory: FakeFactory, tmp_path: Path) -> Signed:
+    """The factory with one signed version, and its public key in a file."""
+    factory.shown["/api/provenance/keys"] = {"keys": [es256.public_of(KEY).to_jwk()]}
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(es256.public_pem(es256.public_of(KEY)))
+    made = Signed(factory=factory, pem=pem)
+    made.show()
+    return made
 
 
 @pytest.fixture

@@ -1,113 +1,28 @@
 """`imagefactory verify`: what a consumer believes, from whom, and what makes it say no."""
 
 import base64
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from imagefactory.failures import Exit
-from pipeline_core.domain import proofs
 from pipeline_core.wire import es256, provenance
-from pipeline_core.wire.provenance import Envelope
 from tests.unit.imagefactory.conftest import Run
-from tests.unit.imagefactory.fake_factory import TOKEN, FakeFactory
+from tests.unit.imagefactory.fake_factory import TOKEN
+from tests.unit.imagefactory.signed_versions import (
+    ID,
+    KEY,
+    NAME,
+    STRANGER,
+    VERSION,
+    Signed,
+    refused,
+    report,
+    statement,
+)
 
 pytestmark = pytest.mark.process
-
-KEY = ec.derive_private_key(11, ec.SECP256R1())
-STRANGER = ec.derive_private_key(13, ec.SECP256R1())
-VERSION = "1.20261121.1"
-NAME = f"payments-api@{VERSION}"
-ID = (
-    "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/galleries/live"
-    f"/images/payments-api/versions/{VERSION}"
-)
-PATH = f"/api/images/payments-api/versions/{VERSION}/provenance"
-TAGS = {"imagefactory-build": "payments-api.0123456789ab.1", "imagefactory-fingerprint": "f" * 64}
-
-
-def statement(**gates: bool) -> dict[str, Any]:
-    """About the version of TAGS; its hygiene was answered by a recorded run."""
-    told = {gate: {"passed": passed} for gate, passed in {"boot": True, **gates}.items()}
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": ID, "digest": {"sha256": proofs.tags_digest(TAGS)}}],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {
-            "buildDefinition": {
-                "externalParameters": {},
-                "internalParameters": {"fingerprint": "f" * 64},
-            },
-            "runDetails": {
-                "metadata": {"invocationId": "payments-api.0123456789ab.1"},
-                "byproducts": [
-                    {
-                        "name": "imagefactory:gates",
-                        "annotations": {"hygiene": {"passed": True, "simulated": True}, **told},
-                    }
-                ],
-            },
-        },
-    }
-
-
-@dataclass
-class Signed:
-    """A factory that shows one version; `show` replaces what it shows."""
-
-    factory: FakeFactory
-    pem: Path
-
-    def show(
-        self, said: dict[str, Any] | None = None, key: ec.EllipticCurvePrivateKey = KEY, **changed: Any
-    ) -> None:
-        content = provenance.canonical(said or statement())
-        envelope = Envelope.of(content, es256.sign(key, provenance.signed_message(content)))
-        self.factory.shown[PATH] = {
-            "image": "payments-api",
-            "version": VERSION,
-            "subject": ID,
-            "state": "ready",
-            "excluded_from_latest": False,
-            "tags": {**TAGS, "imagefactory-provenance": digest_of(content)},
-            "envelope": json.loads(envelope.to_wire()),
-            **changed,
-        }
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        return self.factory.shown[PATH]
-
-
-def digest_of(content: bytes) -> str:
-    return str(provenance.read_statement(content).digest)
-
-
-@pytest.fixture
-def signed(factory: FakeFactory, tmp_path: Path) -> Signed:
-    factory.shown["/api/provenance/keys"] = {"keys": [es256.public_of(KEY).to_jwk()]}
-    pem = tmp_path / "key.pem"
-    pem.write_bytes(es256.public_pem(es256.public_of(KEY)))
-    made = Signed(factory=factory, pem=pem)
-    made.show()
-    return made
-
-
-def report(run: Run, *words: object, **environment: str) -> dict[str, Any]:
-    """What the command says in JSON; its exit code must agree with that."""
-    done = run("verify", *words, "--json", **environment)
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert done.exit_code == (Exit.DONE if found["verified"] else Exit.REFUSED)
-    return found
-
-
-def refused(found: dict[str, Any]) -> list[str]:
-    return [each["check"] for each in found["checks"] if not each["holds"]]
 
 
 def test_a_version_is_verified_with_the_key_that_was_pinned(signed: Signed, run: Run) -> None:
@@ -125,7 +40,7 @@ def test_for_people_it_says_what_was_taken_on_trust_and_what_was_simulated(signe
     assert done.exit_code == Exit.DONE
     assert f"{NAME} is verified" in done.stdout
     assert "the factory itself was trusted for its public keys" in done.stderr
-    assert "the tags are as the factory sent them" in done.stderr
+    assert "tags, source and date are as the factory sent them" in done.stderr
     assert "SIMULATED: no machine was tested for hygiene" in done.stderr
     pinned = run("verify", NAME, "--key", signed.pem)
     assert "trusted for its public keys" not in pinned.stderr

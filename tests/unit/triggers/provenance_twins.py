@@ -1,6 +1,7 @@
 """The twin of the service that shows provenance, with one signed version."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.domain.errors import NotFound
@@ -32,7 +33,11 @@ class Proofs:
             state="ready",
             excluded_from_latest=False,
             tags={"imagefactory-build": "b"},
+            source="/subscriptions/s/images/q",
+            published_at=datetime(2026, 11, 21, 9, 30, 1, 250_000, tzinfo=UTC),
+            disk_gb=64,
             envelope=envelope if self.signed else None,
+            publication=envelope if self.signed else None,
         )
 
     def public_keys(self) -> list[PublicKey]:

@@ -21,6 +21,9 @@ def test_a_version_is_shown_with_the_envelope_that_its_key_signed(
     assert shown["subject"].endswith(f"/payments-api/versions/{VERSION}")
     assert (shown["state"], shown["excluded_from_latest"]) == ("ready", False)
     assert shown["tags"] == {"imagefactory-build": "b"}
+    assert (shown["source"], shown["disk_gb"]) == ("/subscriptions/s/images/q", 64)
+    assert shown["published_at"] == "2026-11-21T09:30:01.250000Z"
+    assert shown["publication"] == shown["envelope"]
     assert set(shown["envelope"]) == {"payload", "payloadType", "signatures"}
     envelope = Envelope.model_validate(shown["envelope"])
     assert envelope.content() == PAYLOAD
@@ -40,7 +43,8 @@ def test_keys_are_a_set_that_other_tools_read(client: AsgiClient, factory: TwinF
 
 def test_a_version_without_an_envelope_says_so(client: AsgiClient, factory: TwinFactory) -> None:
     factory.proofs.signed = False
-    assert client.get(PATH, headers=READER).json()["envelope"] is None
+    shown = client.get(PATH, headers=READER).json()
+    assert (shown["envelope"], shown["publication"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Routes of provenance: the signed statement about a live version, and the public keys. Readers verify it."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -25,7 +27,11 @@ class DsseEnvelope(Answer):
 
 
 class VersionProvenance(Answer):
-    """A version as its gallery shows it, and the envelope that its tags name; null where there is none."""
+    """A version as its gallery shows it, and the envelope that its tags name; null where there is none.
+
+    `publication` is the record of its publication, in an envelope too, or null. `source` is the resource id that the
+    version was made from, `published_at` when, `disk_gb` how large its disk is; empty or null where it is not shown.
+    """
 
     image: ImageShown
     version: VersionShown
@@ -33,7 +39,11 @@ class VersionProvenance(Answer):
     state: str
     excluded_from_latest: bool
     tags: dict[str, str]
+    source: str
+    published_at: datetime | None
+    disk_gb: int | None
     envelope: DsseEnvelope | None
+    publication: DsseEnvelope | None
 
 
 class PublicKeys(BaseModel):

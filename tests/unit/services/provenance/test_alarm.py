@@ -182,7 +182,7 @@ def test_a_version_without_provenance_is_found_wherever_it_stands() -> None:
     assert len(_alarms(made)) == 1
 
 
-def test_where_all_is_well_the_look_at_the_galleries_reads_one_blob_for_each_image() -> None:
+def test_where_all_is_well_the_look_at_the_galleries_reads_two_blobs_for_each_image() -> None:
     made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base"})
     read: list[str] = []
 
@@ -192,7 +192,7 @@ def test_where_all_is_well_the_look_at_the_galleries_reads_one_blob_for_each_ima
 
     scenes.rewired(made, blobs=ForgedBlobs(inner=made.ports.blobs, forge=count))
     made.factory.galleries.observe()
-    assert len(read) == 2
+    assert len(read) == 2 * 2  # its statement, and the record of its publication
 
 
 def test_an_unproven_version_stays_in_latest_unless_a_setting_excludes_it() -> None:

@@ -29,6 +29,7 @@ from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.state.images import ImageStore
@@ -132,6 +133,7 @@ def _provenance(ports: MemoryPorts) -> Provenance:
         blobs=ports.blobs,
         signer=ports.signer,
         deployment=scenes.deployment_of(_WORLD),
+        publications=Publications(blobs=ports.blobs, signer=ports.signer),
     )
 
 

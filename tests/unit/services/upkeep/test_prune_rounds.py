@@ -18,6 +18,7 @@ from tests.unit.services.scenes import BASE
 from tests.unit.services.upkeep.aging import (
     GRACE,
     LOOSE,
+    base_with,
     four,
     next_round,
     offered,
@@ -114,6 +115,24 @@ def test_an_exclusion_that_was_lost_is_made_again_before_anything_is_deleted() -
     assert offered(made) == [3, 4]
     next_round(made, GRACE)
     assert versions(made) == [3, 4]
+
+
+def test_a_version_that_was_out_of_latest_gets_its_end_of_life_although_the_first_request_was_refused() -> (
+    None
+):
+    """Nothing but the end of life is missing then: the version is excluded, as it was before."""
+    made = base_with(LOOSE, "one", "two", "one", "three")
+    assert (versions(made), offered(made)) == ([1, 2, 3], [1, 3])
+    refusals: list[Exception] = [TransientError(ErrorClass.THROTTLED, "too many requests")]
+    failing = scenes.Failing(inner=made.ports.galleries, name="set_life", errors=refusals)
+    scenes.rewired(made, galleries=failing)
+    next_round(made)
+    due = made.ports.clock.now() + timedelta(days=7)
+    assert (refusals, made.ports.galleries.list_versions(LIVE, BASE)[1].end_of_life) == ([], None)
+    next_round(made)
+    assert made.ports.galleries.list_versions(LIVE, BASE)[1].end_of_life == due
+    next_round(made, GRACE)
+    assert versions(made) == [1, 3]
 
 
 def test_a_version_that_somebody_included_again_is_not_deleted_at_once() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.domain import observed
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
@@ -68,6 +69,26 @@ def test_a_deleted_version_is_looked_at_and_raises_no_alarm() -> None:
     made.factory.gallery_events.observe(_id("LIVE", "RHEL9-base", "9.20200101.1"), "Delete")
     assert scenes.asked(made) == ["rhel9-base"]
     assert Event.UNPROVEN not in scenes.events(made, BASE)
+
+
+def test_a_current_version_that_somebody_deletes_is_doubted_by_its_event_and_written_into_the_journal() -> (
+    None
+):
+    """The first look says so on the image's page; the second, minutes later, in the journal."""
+    made = scenes.settled(ONE)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    made.ports.galleries.begin_delete(LIVE, BASE, current.version)
+    made.ports.clock.advance(timedelta(minutes=1))
+    identity = _id("live", "rhel9-base", str(current.version))
+    made.factory.gallery_events.observe(identity, "Microsoft.Resources.ResourceDeleteSuccess")
+    shown = made.factory.queries.image(BASE).image
+    assert shown.state == "unknown"
+    assert f"no longer holds {current.version}" in shown.detail
+    made.ports.clock.advance(observed.APART)
+    made.factory.gallery_events.observe(identity, "Microsoft.Resources.ResourceDeleteSuccess")
+    gone = scenes.entry_of(made, BASE, Event.GONE)
+    assert gone.version == str(current.version)
 
 
 @pytest.mark.parametrize(
