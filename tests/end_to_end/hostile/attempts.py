@@ -13,18 +13,13 @@ NO_ROLE = "problem:forbidden"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One row. `finding` is a number of the review, 0 for what held before.
-
-    `gained_today` is what an open finding still answers: status and part of the text. Its row fails as soon as the
-    finding is closed; then this field is removed, and nothing else.
-    """
+    """One row. `finding` is a number of the review, 0 for what held before."""
 
     finding: int
     what: str
     do: Do
     status: int
     text: str
-    gained_today: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.text:
@@ -33,14 +28,13 @@ class Attempt:
     def outcome(self, week: Week) -> str:
         """Try it; what was got instead of what is expected, empty if nothing."""
         answer = self.do(week)
-        status, text = self.gained_today or (self.status, self.text)
-        if answer.status == status and text in answer.text:
+        if answer.status == self.status and self.text in answer.text:
             return ""
-        return f"{status} with {text!r} was expected, not {answer.status} {answer.text[:500]}"
+        return f"{self.status} with {self.text!r} was expected, not {answer.status} {answer.text[:500]}"
 
 
-def row(finding: int, what: str, do: Do, status: int, text: str, **more: Any) -> Attempt:
-    return Attempt(finding=finding, what=what, do=do, status=status, text=text, **more)
+def row(finding: int, what: str, do: Do, status: int, text: str) -> Attempt:
+    return Attempt(finding=finding, what=what, do=do, status=status, text=text)
 
 
 def put(name: str, caller: Caller = EVE, *, on: str = "", bundle: str = "{evil_bundle}", **more: Any) -> Do:

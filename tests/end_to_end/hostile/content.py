@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.end_to_end.hostile import factory
-from tests.end_to_end.hostile.attempts import WHY, changed, put, repeat, row
+from tests.end_to_end.hostile.attempts import NO_ROLE, WHY, changed, put, repeat, row
 from tests.end_to_end.hostile.factory import EVA, Answer, Caller, Do, Week, ask
 from tests.unit.guard.archives import bundle_of, member
 from tests.unit.guard.raw_tar import END
 from tests.unit.guard.test_readers import ATTACKS
 
+GRANT = {"kind": "scan", "rule": "partition_for_tmp", "until": "2099-01-31", **WHY}
 FLOODER = Caller("flo", ("Team.evil",))
 
 
@@ -180,19 +181,13 @@ LIMITS = (
     ),
     row(
         6,
-        "a waiver by itself",
-        put("evil-new", document=waived("eve@example.com")),
-        422,
-        "secops@example.com",
-    ),
-    row(
-        6,
         "a waiver in SecOps' name",
         put("evil-waived", EVA, document=waived("secops@example.com", "evil-waived")),
         201,
-        "waivers grant",
-        gained_today=(201, '"notes":[]'),
+        "imagefactory waivers grant evil-waived partition_for_tmp",
     ),
+    row(6, "a grant of it", ask("PUT", "/api/images/evil-waived/waivers", EVA, json=GRANT), 403, NO_ROLE),
+    row(6, "what counts of it", ask("GET", "/api/waivers?image=evil-waived", EVA), 200, '"state":"asked"'),
     row(
         12,
         "image after image",

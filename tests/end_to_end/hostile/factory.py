@@ -38,7 +38,7 @@ POLICY = {
     "kind": "Policy",
     "metadata": {"description": "the floor"},
     "spec": {
-        "waivers": {"grantors": ["secops@example.com"], "longest": "90d"},
+        "waivers": {"grantors": ["role:Factory.Admin"], "longest": "90d"},
         "sources": [SOURCE],
         "limits": {
             "machineSizes": [fleet.SIZE],
