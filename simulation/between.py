@@ -98,6 +98,7 @@ class Calls:
     watch: Watcher
     overtake: Overtake = _nobody
     refuse: Refuse = _nothing  # raises the error of an outage that the call meets
+    are_tables_down: Callable[[], bool] | None = None  # true while every call of the tables fails
     unsure: Unsure = _sure  # a message was sent, and its sender does not know: it sends it again
     changes: int = 0  # calls that changed something
     moves: int = 0  # changes that did more than send a message
@@ -126,7 +127,7 @@ class Port:
     def _wrapped(self, name: str, bound: Callable[..., Any], kinds: tuple[Kind, ...]) -> Callable[..., Any]:
         calls, is_change, subject = self._calls, name in _CHANGES, _subject_of(name)
         moves, lists = name != "queues.send", Kind.STALE in kinds
-        fewer = kinds[:-1]
+        fewer, is_table = kinds[:-1], name.startswith("tables.")
 
         def can_strike(given: tuple[Any, ...], place: str) -> bool:
             """False if the last kind of fault cannot occur: there is no earlier list, or no ETag to conflict with."""
@@ -135,6 +136,8 @@ class Port:
             return kinds is not _WRITE or _is_conditional(given)
 
         def call(*given: Any, **named: Any) -> Any:
+            if is_table and calls.are_tables_down is not None and calls.are_tables_down():
+                raise TransientError(ErrorClass.NETWORK, f"{name} was refused: the tables are down")
             place = f"{name}:{subject(given)}"
             kind, fraction = calls.injector.draw(place, kinds if can_strike(given, place) else fewer)
             match kind:

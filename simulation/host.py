@@ -15,7 +15,7 @@ from pipeline_core.domain.errors import (
     TransientError,
     UnreadableRow,
 )
-from pipeline_core.wire import messages
+from pipeline_core.wire import messages, resent
 from pipeline_core.wiring.factory import Factory
 from simulation.between import FaultyPorts
 from simulation.faults import Killed, Kind
@@ -117,7 +117,8 @@ class SimulatedHost:
         if message.dequeue_count > MAX_DEQUEUE and not queue.endswith(_POISON):
             self._to_poison(queue, message)
             return
-        place, is_poison = f"{queue}:{message.text}", queue.endswith(_POISON)
+        # However often it was sent again: so the faults of a story do not depend on the count.
+        place, is_poison = f"{queue}:{resent.uncounted(message.text)}", queue.endswith(_POISON)
         kind, fraction = self.ports.calls.injector.draw(place, _POISON_FAULTS if is_poison else _FAULTS)
         if queue == messages.BUILD_STEPS:
             self._note_twice(message, kind)
@@ -157,6 +158,8 @@ class SimulatedHost:
             except UnreadableRow as error:
                 self.factory.redelivery.leave(queue, error)
             except TransientError as error:
+                if queue.endswith(_POISON):
+                    raise  # as `triggers.poison` does: the same message must come again, so that it has one record
                 self._send_again(queue, message.text, error)
         except Killed:
             return  # the message is delivered again when its time is over

@@ -1,9 +1,9 @@
 """How an error ends a delivery, for every function except the HTTP one.
 
-After a transient error the message is sent again with a delay, and this delivery is acknowledged. So a wait for
-another system never counts towards poison. A message about a row that cannot be read is acknowledged: the row has a
-record, and the sweep asks for the work again. Every other error is logged with fixed keys and raised. Then the host
-hides the message, tries again, and in the end poisons it. This module does not know what a message means.
+After a transient error the message is sent again with a delay that grows each time, and this delivery is acknowledged.
+So a wait for another system never counts towards poison. A message about a row that cannot be read is acknowledged:
+the row has a record, and the sweep asks for the work again. Every other error is logged with fixed keys and raised.
+Then the host hides the message, tries again, and in the end poisons it. This module does not know what a message means.
 """
 
 import base64

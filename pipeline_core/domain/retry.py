@@ -51,6 +51,9 @@ SWEPT = timedelta(hours=2)
 _LONG_LOOK = timedelta(minutes=5)  # a shorter wait is for something that ends soon, such as a deletion
 # A right that was granted just now may take ten minutes to count (`domain.propagation`). Packer does not wait for it.
 _GRANT = RetryRule(tries=4, first=timedelta(minutes=4), most=timedelta(minutes=8))
+_SENT_FIRST = timedelta(seconds=5)
+# With its spread five minutes, half the time between two sweeps: so late is a message after an outage, at most.
+_SENT_MOST = timedelta(seconds=150)
 
 
 def next_try(
@@ -84,6 +87,17 @@ def wait(error_class: ErrorClass, attempt: int, chance: float) -> TryAgain:
     """The same for a lack that is waited for without a limit."""
     rule = RULES[error_class]
     return TryAgain(delay=_backoff(rule, min(attempt, rule.tries)) * (0.5 + chance / 2))
+
+
+def until_sent_again(times: int | None, chance: float, *, retry_after: timedelta | None = None) -> timedelta:
+    """The delay of a message that is sent again, after that was done so many `times` before. None is not known.
+
+    It doubles from 5 seconds up to 150, times a factor from 1 to 2 by `chance` in [0, 1). Where `times` is not known it
+    is the longest: each message that is delivered twice doubles those that follow, so nothing may come again quickly
+    for long. A longer `retry_after` takes the place of the delay before the factor, so it is never shortened.
+    """
+    delay = _SENT_MOST if times is None else min(_SENT_FIRST * (1 << min(times, 16)), _SENT_MOST)
+    return max(delay, retry_after or delay) * (1 + chance)
 
 
 def until_look(lasts: timedelta, *, wait: timedelta, most: timedelta, part: int) -> timedelta:

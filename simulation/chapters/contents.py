@@ -24,6 +24,7 @@ from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.waits.fixes import LastingEdits
 from simulation.chapters.waits.late import LateBuilds
 from simulation.chapters.waits.pauses import FactoryPauses
+from simulation.chapters.waits.tables_down import TablesDown
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
@@ -46,6 +47,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     LateBuilds,
     LastingEdits,
     FactoryPauses,
+    TablesDown,
     # Days pass at the end of these: no other chapter's trouble is to last for them.
     Refreshes,
     RetentionRuns,

@@ -66,8 +66,10 @@ def _keeps_limits() -> Iterator[None]:
     """A failed input stays blocked, whatever limits it has now."""
     read = claims.read_claim
 
-    def read_claim(claim: Any, now: Any, gates: Any = "", floor: Any = None, limits: Any = "") -> Any:
-        return read(claim, now, gates, floor, "")
+    def read_claim(
+        claim: Any, now: Any, gates: Any = "", floor: Any = None, limits: Any = "", *more: Any
+    ) -> Any:
+        return read(claim, now, gates, floor, "", *more)
 
     with replaced(claims, "read_claim", read_claim):
         yield

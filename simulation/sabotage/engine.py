@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
-from pipeline_core.domain import leases
+from pipeline_core.domain import leases, retry
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
@@ -50,6 +51,17 @@ def _includes_anything() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _soon_again() -> Iterator[None]:
+    """A message is sent again after 5 to 10 seconds, however often it was already."""
+
+    def soon(times: object, chance: float, *, retry_after: timedelta | None = None) -> timedelta:
+        return (retry_after or timedelta(seconds=5)) * (1 + chance)
+
+    with replaced(retry, "until_sent_again", soon):
+        yield
+
+
 RULES = (
     Sabotage(rule="claim", wrap=lambda ports: replace(ports, tables=twins.NoClaims())),
     Sabotage(rule="etag", wrap=lambda ports: replace(ports, tables=twins.NoEtags()), faults="races"),
@@ -72,4 +84,8 @@ RULES = (
     Sabotage(rule="rule-8-always-dispatch", change=twins.flagged),
     Sabotage(rule="rule-9-own-image", change=twins.deaf, faults="none"),
     Sabotage(rule="rule-10-transient-is-sent-again", change=twins.raising),
+    Sabotage(
+        rule="tables-down-poison-nothing", change=twins.raising, faults="none", chapters=("tables-down",)
+    ),
+    Sabotage(rule="messages-wait-longer", patch=_soon_again, faults="none", chapters=("tables-down",)),
 )

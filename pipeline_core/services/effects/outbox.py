@@ -3,15 +3,15 @@
 from datetime import timedelta
 
 from pipeline_core import telemetry
+from pipeline_core.domain import retry
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import TransientError, UnreadableRow
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Chance, Logs, Queues
-from pipeline_core.wire import messages
+from pipeline_core.wire import messages, resent
 
-_AGAIN_FIRST = timedelta(seconds=5)
 _ERROR = 600  # characters of an error that a log line holds
 
 
@@ -90,7 +90,11 @@ class Redelivery:
         self._logs.note("message-ended-at-unreadable-row", queue=queue, error=str(error)[:_ERROR])
 
     def again(self, queue: str, text: str, error: TransientError) -> None:
-        """Send the same text after the error's `retry_after`, or 5 seconds, times a random factor from 1 to 2."""
-        delay = (error.retry_after or _AGAIN_FIRST) * (1 + self._chance.fraction())
-        self._queues.send(queue, text, delay=delay)
+        """Send the same message after a delay that grows with each time, as `until_sent_again` says.
+
+        The text has the count of these times. A text that cannot carry it is sent as it is.
+        """
+        more, times = resent.counted(text)
+        delay = retry.until_sent_again(times, self._chance.fraction(), retry_after=error.retry_after)
+        self._queues.send(queue, more, delay=delay)
         self._logs.note("message-sent-again", queue=queue, error=str(error), seconds=delay.total_seconds())

@@ -20,6 +20,7 @@ from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+from pipeline_core.wire import resent
 from pipeline_core.wire.messages import QUEUES
 
 PAGE_LIMIT = 100  # records a page holds at most
@@ -54,7 +55,7 @@ class PoisonReview:
         return replace(page, records=tuple(seen))
 
     def requeue(self, key: str, principal: Principal) -> PoisonRecord:
-        """Send the exact text to its queue again.
+        """Send the text to its queue again, exactly but for the count of how often it was sent again.
 
         Raises NotFound, and PermanentError (PERMISSION) for another team's record. Raises AlreadyExists if the
         record was closed before, and PermanentError (POLICY) if the record does not hold the whole text.
@@ -67,7 +68,7 @@ class PoisonReview:
                 ErrorClass.POLICY,
                 f"{key} cannot be sent again: its text was cut or is not text; dismiss it, the sweep repairs",
             )
-        self.queues.send(record.queue, record.text)
+        self.queues.send(record.queue, resent.uncounted(record.text))
         return self._close(stored, PoisonState.REQUEUED, Event.REQUEUED, principal)
 
     def dismiss(self, key: str, principal: Principal) -> None:

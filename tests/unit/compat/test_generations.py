@@ -16,7 +16,7 @@ from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
-from pipeline_core.wire import messages, policy
+from pipeline_core.wire import messages, policy, resent
 from pipeline_core.wire.image_yaml.read import read_definition_blob
 from pipeline_core.wire.job import BuildJob, BuildReport
 from pipeline_core.wire.provenance import Envelope, read_statement
@@ -99,6 +99,20 @@ def test_every_message_is_read_and_says_what_it_said(kept: Generation) -> None:
     for queue, text in kept.messages:
         message = _MESSAGES[queue].from_wire(text)
         assert readers.lost(json.loads(text), json.loads(message.to_wire())) == [], text
+
+
+@each_generation
+def test_a_message_that_was_sent_again_is_read_as_before_and_what_follows_it_has_no_count(
+    kept: Generation,
+) -> None:
+    for queue, text in kept.messages:
+        more, before = resent.counted(text)
+        assert before == 0
+        assert more != text
+        read = _MESSAGES[queue].from_wire(more)  # ignores the count, as the readers of every release do
+        assert read == _MESSAGES[queue].from_wire(text)
+        assert resent.FIELD not in read.to_wire()
+        assert resent.uncounted(more) == text
 
 
 def _read_log_entry(text: str) -> Any:

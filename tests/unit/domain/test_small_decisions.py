@@ -83,6 +83,36 @@ def test_looks_at_what_lasts_become_rare_within_bounds() -> None:
     assert [look(lasts) for lasts in (0, 4, 12, 80, 900)] == [each * minute for each in (1, 1, 3, 20, 20)]
 
 
+def test_a_message_that_is_sent_again_waits_longer_each_time_up_to_a_bound() -> None:
+    delays = [
+        retry.until_sent_again(times, 0.0).total_seconds() for times in (0, 1, 2, 3, 4, 5, 6, 99, 10**30)
+    ]
+    assert delays == [5, 10, 20, 40, 80, 150, 150, 150, 150]
+    assert retry.until_sent_again(None, 0.0) == timedelta(seconds=150)
+    assert retry.until_sent_again(1, 0.5) == timedelta(seconds=15)
+
+
+@given(st.none() | st.integers(0, 200), st.floats(0, 1, exclude_max=True), st.integers(0, 7200))
+def test_who_asks_to_wait_is_never_asked_before(times: int | None, chance: float, after: int) -> None:
+    asked = timedelta(seconds=after)
+    delay = retry.until_sent_again(times, chance, retry_after=asked)
+    assert delay >= asked
+    assert delay >= retry.until_sent_again(times, chance)
+    assert delay <= 2 * max(asked, timedelta(seconds=150))
+
+
+@given(st.floats(60, 43_200), st.lists(st.floats(0, 1, exclude_max=True), min_size=1))
+def test_after_an_outage_a_message_is_five_minutes_late_at_most_and_came_few_times(
+    seconds: float, chances: list[float]
+) -> None:
+    outage, passed, times = timedelta(seconds=seconds), timedelta(0), 0
+    while passed < outage:
+        passed += retry.until_sent_again(times, chances[times % len(chances)])
+        times += 1
+    assert passed - outage <= timedelta(minutes=5)
+    assert times <= 5 + outage / timedelta(seconds=150)
+
+
 def test_a_long_look_at_a_build_that_waits_for_hours_is_left_to_sweeps() -> None:
     minute = timedelta(minutes=1)
     cases = [(119, 30), (120, 4), (120, 5), (7200, 30)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.wire import resent
 from pipeline_core.wire.messages import BUILD_STEPS, DISPATCH_REQUESTS, REBUILD_REQUESTS, StepMessage
 from simulation import rest, world
 from simulation.faults import Faults, Killed
@@ -78,6 +79,34 @@ def test_a_transient_error_is_sent_again_and_nothing_is_said_against_it() -> Non
     assert made.host.findings == []
     (again,) = made.ports.queues.messages(DISPATCH_REQUESTS)
     assert again.visible_at >= made.ports.clock.now() + _MINUTE
+
+
+def test_a_message_that_cannot_be_recorded_as_poison_is_given_out_again_and_not_sent_again() -> None:
+    made = world.make()
+    errors = [TransientError(ErrorClass.NETWORK, "no answer")] * 2
+
+    def record(*given: object, **named: object) -> None:
+        if errors:
+            raise errors.pop()
+
+    _with(made, poison=SimpleNamespace(record=record))
+    made.ports.queues.send(f"{DISPATCH_REQUESTS}-poison", DISPATCH)
+    assert made.host.deliver_one()
+    (kept,) = made.ports.queues.messages(f"{DISPATCH_REQUESTS}-poison")
+    assert (kept.text, kept.dequeue_count) == (DISPATCH, 1)
+    assert made.host.findings == []
+
+
+def test_the_faults_of_a_message_do_not_depend_on_how_often_it_was_sent_again() -> None:
+    struck = []
+    for text in (DISPATCH, resent.counted(DISPATCH)[0]):
+        made = world.make(seed=3, faults=Faults(lost=0.5))
+        for _ in range(20):
+            made.ports.queues.send(DISPATCH_REQUESTS, text)
+        _deliver(made)
+        struck.append([each.id for each in made.injector.struck])
+    assert struck[0]
+    assert struck[0] == struck[1]
 
 
 def test_a_message_whose_handler_dies_is_given_out_again() -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from pipeline_core.domain import lanes
 from pipeline_core.ports import WebAnswer, WriteKind
+from pipeline_core.wire import messages, resent
 from simulation.chapters.waits.fixes import LastingEdits
 from simulation.chapters.waits.late import LateBuilds
+from simulation.chapters.waits.tables_down import TablesDown
 from simulation.chapters.webhooks import SickReceivers
 from simulation.world import SimulatedWorld
 from tests.unit.simulation import broken
@@ -96,4 +98,36 @@ def test_an_event_is_sent_again_when_the_wait_of_its_receiver_is_over() -> None:
     for _ in range(8):
         chapter.watch("web.post", (WELL, json.dumps(event)), {})
         made.ports.clock.advance(HOUR)
+    assert made.findings == []
+
+
+@pytest.mark.parametrize(
+    ("copies", "sent", "is_named"),
+    [(1, 12, False), (1, 13, True), (3, 36, False), (3, 37, True)],
+    ids=["one copy", "one copy too often", "three copies", "three copies too often"],
+)
+def test_a_message_that_is_sent_again_and_again_while_the_tables_fail_is_named(
+    copies: int, sent: int, is_named: bool
+) -> None:
+    made, chapter = broken.told(TablesDown, seed=1)
+    chapter._fail()
+    text = messages.DispatchMessage(reason="swept").to_wire()
+    for _ in range(copies + 1):
+        made.ports.queues.send(messages.DISPATCH_REQUESTS, text)  # one of them is being handled
+    for _ in range(sent):
+        text, _ = resent.counted(text)
+        chapter.watch("queues.send", (messages.DISPATCH_REQUESTS, text), {})
+    found = [line for line in made.findings if line.startswith("(46)")]
+    assert len(found) == is_named
+    assert all(
+        "was sent to dispatch-requests again and again while the tables failed" in line for line in found
+    )
+
+
+def test_what_is_sent_again_when_the_tables_are_well_is_not_counted() -> None:
+    made, chapter = broken.told(TablesDown, seed=1)
+    chapter._fail()
+    chapter.end()
+    for _ in range(40):
+        chapter.watch("queues.send", (messages.DISPATCH_REQUESTS, "{}"), {})
     assert made.findings == []

@@ -320,27 +320,6 @@ def test_conditions_cost_the_list_of_images_no_read() -> None:
     assert costs[0] == costs[1]
 
 
-def test_a_message_that_is_sent_again_keeps_its_text_and_comes_later() -> None:
-    made = scenes.settled(ONE)
-    text = StepMessage(build="rhel9-base.000000000000.1", seq=1).to_wire()
-    error = scenes.transient(retry_after=timedelta(seconds=40))
-    made.factory.redelivery.again("build-steps", text, error)
-    (message,) = made.ports.queues.messages("build-steps")
-    assert message.text == text
-    assert timedelta(seconds=40) <= message.visible_at - made.ports.clock.now() <= timedelta(seconds=81)
-
-
-def test_a_message_that_is_sent_again_waits_five_to_ten_seconds_where_nobody_says_how_long() -> None:
-    made = scenes.settled(ONE)
-    for _ in range(20):
-        made.factory.redelivery.again("build-steps", "x", scenes.transient())
-    delays = [
-        message.visible_at - made.ports.clock.now() for message in made.ports.queues.messages("build-steps")
-    ]
-    assert all(timedelta(seconds=5) <= delay <= timedelta(seconds=10) for delay in delays)
-    assert len(set(delays)) > 1
-
-
 def test_the_text_never_enters_what_is_decoded() -> None:
     made = _registered()
     made.factory.poison.record("build-steps", "secret garbage")

@@ -10,6 +10,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.state.poison import PoisonStore
+from pipeline_core.wire import resent
 from pipeline_core.wire.messages import RebuildMessage, StepMessage
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -109,6 +110,14 @@ def test_requeueing_sends_the_exact_text_again_and_says_so_in_the_journal(
     listed = {view.name: view.conditions for view in made.factory.queries.images().images}
     assert listed["app"] == ()
     assert [each.type.value for each in listed["rhel9-base"]] == ["Stalled"]
+
+
+def test_a_requeued_message_begins_as_one_that_was_never_sent_again() -> None:
+    made = _poisoned()
+    text, _ = resent.counted(resent.counted(OF_APP)[0])
+    made.factory.poison.record("build-steps", text)
+    made.factory.poison_review.requeue(_key(made, text), ADMIN)
+    assert scenes.texts(made, "build-steps") == [OF_APP]
 
 
 def test_dismissing_sends_nothing_and_clears_the_condition() -> None:
