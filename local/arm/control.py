@@ -95,6 +95,8 @@ class Control:
             [str(each) for each in body.get("roles", [])],
             [str(each) for each in body.get("groups", [])],
             int(body.get("seconds", 3600)),
+            name=str(body.get("name", "")),
+            is_id_token=body.get("is_id_token") is True,
         )
         return JSONResponse({"access_token": token, "token_type": "Bearer", "issuer": self._tokens.issuer})
 

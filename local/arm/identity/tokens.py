@@ -100,17 +100,23 @@ class TokenIssuer:
         roles: Sequence[str],
         groups: Sequence[str],
         life_seconds: int = 3600,
+        *,
+        name: str = "",
+        is_id_token: bool = False,
     ) -> str:
-        """A person's access token for our API, version 2.0. An ID token would have neither `azp` nor `scp`."""
+        """A person's access token for our API, version 2.0. `name` is the display name, `subject` if it is empty.
+
+        With `is_id_token` it is an ID token: it has a `nonce`, and neither `azp` nor `scp`, as in
+        learn.microsoft.com/entra/identity-platform/id-token-claims-reference.
+        """
+        kind = {"azp": object_id("imagefactory"), "azpacr": "0", "scp": "access"}
         claims = {
             "iss": self.issuer,
             "sub": subject,
             "oid": object_id(subject),
-            "name": subject,
+            "name": name or subject,
             "preferred_username": subject,
-            "azp": object_id("imagefactory"),
-            "azpacr": "0",
-            "scp": "access",
+            **({"nonce": uuid.uuid4().hex} if is_id_token else kind),
             "roles": list(roles),
             "groups": list(groups),
             "ver": "2.0",

@@ -17,6 +17,7 @@ from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.arm import http, launch
+from local.arm.identity.tokens import object_id
 from tests.local.arm.conftest import BUILDER, FACTORY, Azure, Body
 
 ARM_SCOPE = "https://management.azure.com/.default"
@@ -100,6 +101,14 @@ def test_a_persons_token_verifies_by_discovery(arm: launch.RunningArm) -> None:
     )
     assert (claims["sub"], claims["roles"], claims["groups"]) == ("ada", ["Factory.Admin"], ["payments"])
     assert (claims["scp"], bool(claims["azp"]), "nonce" in claims) == ("access", True, False)
+
+
+def test_an_id_token_names_no_application_and_a_display_name_is_free(arm: launch.RunningArm) -> None:
+    wanted = {"subject": "ada", "audience": "api://factory", "name": "operator", "is_id_token": True}
+    token = arm.ask("POST", "tokens", wanted)["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["oid"], claims["name"]) == ("ada", object_id("ada"), "operator")
+    assert ("nonce" in claims, "azp" in claims, "scp" in claims) == (True, False, False)
 
 
 def test_a_client_secret_gets_a_token(arm: launch.RunningArm) -> None:

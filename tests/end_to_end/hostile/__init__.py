@@ -1,0 +1,1 @@
+"""Team evil: the factory that it attacks, and what it tries."""
