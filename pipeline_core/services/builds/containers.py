@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, azure_codes, builds, gates, pauses, retry
 from pipeline_core.domain.azure_code import Occasion
-from pipeline_core.domain.builds import Build, Failure, Phase
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import (
     ErrorClass,
     Owner,
@@ -23,12 +23,14 @@ from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
+from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
-from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.versions.turns import Turn, Turns
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -44,6 +46,7 @@ _REPLICATION = timedelta(hours=6)
 _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 _MESSAGE = 4000  # characters of a failure that are kept
 _FRESH = timedelta(seconds=30)
+_WANTED = timedelta(hours=1)  # after its slot, a build that nothing held back counts as wanted
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
@@ -60,6 +63,8 @@ class ContainerStage:
     launcher: Launcher
     judge: Judge
     provenance: Provenance
+    turns: Turns
+    completion: Completion
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -134,6 +139,9 @@ class ContainerStage:
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
+        unwanted = self._find_unwanted(build, turn, now)
+        if unwanted is not None:
+            return self._withdraw(stored, turn, unwanted)
         try:
             # Before the note that takes the turn: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
@@ -150,6 +158,30 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _find_unwanted(self, build: Build, turn: int, now: datetime) -> Turn | None:
+        """The answer about a build that has waited or is tried again, and that nobody wants any more.
+
+        The first creation soon after the slot is not asked about: the build was, when it got the slot. A note without
+        a group is from a pause or a refusal. A build that verifies is not asked about either: its machine starts from
+        its own version, which is proven now and kept out of `latest`, for the day its input returns.
+        """
+        if build.phase is not Phase.BUILDING:
+            return None
+        is_quick = (
+            turn == 1 and build.attempt == 1 and now <= (build.started_at or build.created_at) + _WANTED
+        )
+        return None if is_quick else self.turns.find_unwanted(build)
+
+    def _withdraw(self, stored: Stored[Build], turn: int, unwanted: Turn) -> Progress:
+        """End the build in place of the creation. Taking the turn keeps every other handler from creating the group.
+
+        What earlier attempts left in quarantine goes by the reaper, because their build has ended.
+        """
+        if not self._takes_turn(stored.value, turn):
+            return Wait(delay=self.wait)
+        self.completion.end(stored, Result.WITHDRAWN, head=unwanted.head, why=unwanted.answer.why)
+        return Ended()
 
     def _has_just_paid(self, build: Build, now: datetime) -> bool:
         """True for the first group of a build, which its slot has paid for, where no refusal is known since."""

@@ -1,13 +1,14 @@
 """Whose turn it is to be in `latest`: asked before a built version is let in, and after its build has ended.
 
-It ends no build and moves no pointer.
+A build that has waited for its container is asked about before it gets one, so that none runs for a version that would
+have no turn. This module ends no build and moves no pointer.
 """
 
 from dataclasses import dataclass
 
 from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.builds import Build, Result
-from pipeline_core.domain.errors import ErrorClass, NotProven, PermanentError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, NotProven, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
 from pipeline_core.domain.wanted import Answer, Wish
@@ -62,6 +63,22 @@ class Turns:
         if answer.wish.is_wanted:
             self._examine(build, live)
         return Turn(head=stored, answer=answer)
+
+    def find_unwanted(self, build: Build) -> Turn | None:
+        """The answer about a build that nobody wants any more; None where it is wanted, or where that is not known.
+
+        A look that cannot be made fails and delays no build: the same question comes before `latest`. Costs three point
+        reads, and for a build that was overtaken one or two more and a GET.
+        """
+        try:
+            stored = self.records.images.get_head(build.image)
+            answer = self._judge(build, stored)
+        except FactoryError as error:
+            self.effects.logs.note(
+                "wish-unknown", image=str(build.image), build_id=str(build.id), error=str(error)[:1000]
+            )
+            return None
+        return None if answer.wish.is_wanted else Turn(head=stored, answer=answer)
 
     def _examine(self, build: Build, live: GalleryImageVersion) -> None:
         """Sign what the gallery shows of the version, once. Raises NotProven where the version is not proven: it is of
