@@ -16,7 +16,7 @@ from builder.log.stream import LogStream
 from builder.packer.failures import MESSAGE_LIMIT, PackerFailure
 from builder.settings import BuilderSettings
 from builder.work import AttemptContext, Finished, Work
-from pipeline_core.domain import attempts
+from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -44,6 +44,7 @@ class BuilderExit(IntEnum):
     DONE = 0  # the report is written, or this attempt has run before
     UNREPORTED = 1  # no report could be written; if not even the marker was written, a new start may do it
     UNUSABLE = 2  # the environment is wrong: it is not known where to report, and nothing was changed
+    TOKEN_ENDED = blob_rights.ENDED_EXIT  # the token for blobs has ended, so no report could be written
 
 
 class Attempt:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from builder import azure_client
 from builder.attempt import Attempt, BuilderExit
+from builder.credential import TokenEnded
 from builder.patience import PatientBlobs, PatientEvents, RefusalWait
 from builder.settings import BuilderSettings, BuilderSettingsError
 from builder.stop import StopRequest
@@ -34,7 +35,7 @@ def run(environ: Mapping[str, str]) -> BuilderExit:
         credential = azure_client.credential_of(settings.credential, settings.client_id)
         azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
         with tempfile.TemporaryDirectory(prefix="imagefactory-") as folder:
-            blobs = azure_client.AzureBlobs(settings.blob_endpoint, credential)
+            blobs = azure_client.AzureBlobs(settings.blob_endpoint, settings.token or credential)
             events = azure_client.AzureEvents(settings.queue_endpoint, BUILD_EVENTS, credential)
             wait = RefusalWait(began=time.monotonic(), is_stopped=lambda: stop.requested)
             context = AttemptContext(
@@ -47,6 +48,9 @@ def run(environ: Mapping[str, str]) -> BuilderExit:
                 folder=Path(folder),
             )
             return Attempt(settings, context).run()
+    except TokenEnded as error:
+        echo(f"imagefactory: nothing could be reported: {error}")
+        return BuilderExit.TOKEN_ENDED
     except FactoryError as error:
         echo(f"imagefactory: nothing could be reported: {error}")
         return BuilderExit.UNREPORTED

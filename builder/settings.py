@@ -15,8 +15,10 @@ from pydantic import (
 )
 
 from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
-from pipeline_core.domain.errors import FactoryError
+from pipeline_core.domain.blob_rights import BlobToken
+from pipeline_core.domain.errors import FactoryError, MalformedMessage
 from pipeline_core.domain.names import BuildId, Digest
+from pipeline_core.wire import blob_token
 
 _HTTPS = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9-]+)?/?$"
 # The address becomes a string of the template, so it has no characters that Packer could evaluate. Without TLS the
@@ -40,7 +42,7 @@ def _is_digest(text: str) -> str:
 
 
 class BuilderSettings(BaseModel):
-    """The container's attempt, identity and places of inputs. Only a workload identity's token is secret."""
+    """The container's attempt, identity and places of inputs. The two tokens are secret."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -67,6 +69,19 @@ class BuilderSettings(BaseModel):
         default=SecretStr(""), alias=TOKEN_VARIABLE
     )
 
+    # Empty in a container that an older release has started: there the identity has the rights on blobs.
+    own_blobs: SecretStr = Field(default=SecretStr(""), alias=blob_token.VARIABLE)
+
+    @field_validator("own_blobs")
+    @classmethod
+    def _is_a_token(cls, value: SecretStr) -> SecretStr:
+        if value:
+            try:
+                blob_token.from_wire(value.get_secret_value())
+            except MalformedMessage as error:
+                raise ValueError(str(error)) from None
+        return value
+
     @field_validator("tenant_id", "oidc_request_url", "oidc_request_token")
     @classmethod
     def _is_given_to_a_workload_identity(
@@ -75,6 +90,12 @@ class BuilderSettings(BaseModel):
         if around.data.get("credential_kind") == "workload-identity" and not value:
             raise ValueError("IF_CREDENTIAL=workload-identity needs this variable")
         return value
+
+    @property
+    def token(self) -> BlobToken | None:
+        """The rights of this attempt on blobs. None: an older release has started this container."""
+        text = self.own_blobs.get_secret_value()
+        return blob_token.from_wire(text) if text else None
 
     @property
     def credential(self) -> Credential:

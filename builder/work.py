@@ -7,11 +7,11 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from builder import inputs
-from builder.credential import secrets_of
+from builder.credential import TokenEnded, secrets_of
 from builder.inputs import Inputs
 from builder.log.redaction import Redactor
 from builder.log.stream import LogStream
@@ -25,7 +25,7 @@ from builder.results import checks, sbom
 from builder.results.evidence import EvidenceFolder
 from builder.settings import BuilderSettings
 from builder.stop import StopRequest
-from pipeline_core.domain import attempts
+from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
@@ -77,6 +77,7 @@ class Work:
         """Raises PermanentError and TransientError. A stop request ends it with the error class `eviction`."""
         self._go_on()
         job = inputs.fetch_job(self._context.blobs, self._settings)
+        self._demand_time(job)
         found = inputs.fetch_archives(self._context.blobs, job)
         plan = provisioners.plan(job, found.bundle.names, found.platform.names, secrets.token_hex(8))
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
@@ -97,6 +98,17 @@ class Work:
             results = checks.of_verify(files, job.tests, simulated=self.packer == RECORDED)
             return Finished(checks=results.checks, scan=results.scan)
         return Finished(artifact=self._artifact(job))
+
+    def _demand_time(self, job: BuildJob) -> None:
+        """An attempt that could not report at its end must not begin: raises TokenEnded."""
+        token, now = self._settings.token, self._context.now()
+        needed = blob_rights.needed_for(job.stage, timedelta(seconds=job.timeout_seconds))
+        if token is not None and now + needed > token.until:
+            text = (
+                f"the container began to run at {now:%Y-%m-%d %H:%M} UTC, too late: its token for blobs ends at "
+                f"{token.until:%Y-%m-%d %H:%M} UTC, and the stage may take {needed}. Each attempt gets a new one"
+            )
+            raise TokenEnded(text)
 
     def _go_on(self) -> None:
         if self._context.stop.requested:
@@ -159,9 +171,9 @@ class Work:
 
     def _artifact(self, job: BuildJob) -> str:
         """The version that Packer made, from its manifest. The manifest is kept as evidence."""
-        content = self._result(Path("manifest.json"), manifest.LIMIT)
+        content = self._result(Path(blob_rights.MANIFEST), manifest.LIMIT)
         if content is not None:
-            self.evidence.keep("manifest.json", content)
+            self.evidence.keep(blob_rights.MANIFEST, content)
         return manifest.version_of(content, job)
 
     def _keep_sbom(self, job: BuildJob) -> None:

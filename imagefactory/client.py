@@ -188,6 +188,39 @@ class Client(Connection):
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{segment(source)}/accept", body=body).body
 
+    def list_approvals(self, chosen: str) -> Iterator[Json]:
+        """Approvals of parents, page by page. `chosen` is the query, such as `&team=payments`."""
+        for page in self._pages("/api/approvals", "", _PAGE, chosen, place="after"):
+            yield from page["approvals"]
+
+    def put_approval(self, parent: str, team: str, until: str | None, reason: str) -> Json:
+        """Approve a team for a parent."""
+        body = {"reason": reason, "until": until}
+        return self._ask("PUT", f"/api/images/{segment(parent)}/approvals/{segment(team)}", body=body).body
+
+    def ask_approval(self, parent: str, team: str, deed: str, reason: str) -> Json:
+        """`withdraw` an approval, or `offer` a parent again."""
+        path = f"/api/images/{segment(parent)}/approvals/{segment(team)}/{deed}"
+        return self._ask("POST", path, body={"reason": reason}).body
+
+    def list_bases(self, team: str) -> Iterator[Json]:
+        """What a team may build on, page by page."""
+        for page in self._pages("/api/bases", "", _PAGE, f"&team={quote(team, safe='')}", place="after"):
+            yield from page["bases"]
+
+    def list_waivers(self, chosen: str) -> Iterator[Json]:
+        """Waivers that definitions ask for, page by page. `chosen` is the query, such as `&asked=true`."""
+        for page in self._pages("/api/waivers", "", _PAGE, chosen, place="after"):
+            yield from page["waivers"]
+
+    def grant_waiver(self, image: str, body: Json) -> Json:
+        """Grant a waiver: `kind`, `rule`, `path`, `until` and `reason`."""
+        return self._ask("PUT", f"/api/images/{segment(image)}/waivers", body=body).body
+
+    def withdraw_waiver(self, image: str, body: Json) -> Json:
+        """End a waiver: `kind`, `rule`, `path` and `reason`."""
+        return self._ask("POST", f"/api/images/{segment(image)}/waivers/withdraw", body=body).body
+
     def list_receivers(self, image: str, cursor: str, size: int) -> Iterator[Json]:
         """Pages of receivers by id, of one image or all, from a cursor (empty: the first) to the end."""
         return self._pages("/api/receivers", cursor, size, f"&image={segment(image)}" if image else "")

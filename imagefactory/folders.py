@@ -6,10 +6,13 @@ Only the factory knows whether a parent exists or a tool is in the catalog. All 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline_core.domain import waivers
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import Digest, Region
+from pipeline_core.domain.policy import OPEN
 from pipeline_core.guard import bundles, catalog, detectors
 from pipeline_core.wire import bundle as packing
 from pipeline_core.wire.bundle import DOCUMENT, PackedBundle
@@ -75,6 +78,9 @@ def load_image(folder: Path) -> ImageFolder:
             found.as_problem()
             for found in bundles.check_definition(definition, bundle.names, detectors.forms())
         ]
+    if definition is not None:
+        refused = waivers.refusals(definition, OPEN, datetime.now(tz=UTC).date())
+        problems += [Problem(path=each.path, message=each.message, remedy=each.remedy) for each in refused]
     if problems or document is None or definition is None or bundle is None:
         raise InvalidDocument(problems)
     return ImageFolder(document=document, definition=definition, bundle=bundle)

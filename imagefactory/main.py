@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.commands import (
+    approvals,
     bundles,
     evidence,
     history,
@@ -24,6 +25,7 @@ from imagefactory.commands import (
     sources,
     state,
     versions,
+    waivers,
 )
 from imagefactory.connection import Json
 from imagefactory.failures import CommandFailure, Exit, Misused, place_of
@@ -83,6 +85,7 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(approvals.commands, name="approvals")
 app.add_typer(bundles.commands, name="bundles")
 app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
@@ -92,9 +95,19 @@ app.add_typer(retention.commands, name="retention")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
+app.add_typer(waivers.commands, name="waivers")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry, pause.pause, pause.resume):
+for _command in (
+    evidence.evidence,
+    evidence.diff,
+    evidence.sbom,
+    outages.retry,
+    pause.pause,
+    pause.resume,
+    approvals.approve,
+    approvals.bases,
+):
     app.command()(_command)
 
 

@@ -1,7 +1,9 @@
 """Options that most commands share, and the client that they describe. Decides nothing else."""
 
 import os
+from datetime import date
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -58,6 +60,19 @@ def team_of(text: str) -> str:
         return str(TeamName(text))
     except InvalidValue as error:
         raise Misused(f"TEAM {text[:100]!r} is not a name of a team: {error}") from error
+
+
+def quoted(text: str) -> str:
+    """A value of a query."""
+    return quote(text, safe="")
+
+
+def day_of(text: str) -> str:
+    """A day as YYYY-MM-DD; raises Misused where it is none."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise Misused(f"--until {text[:40]!r} is not a day: give one like 2027-01-31") from error
 
 
 def build_of(text: str) -> str:

@@ -282,9 +282,10 @@ resource "azurerm_role_assignment" "function_telemetry" {
   scope                = azurerm_application_insights.factory.id
 }
 
-# The builder reads its inputs, writes its reports and announces its end. It uses no other container or queue.
+# The builder's identity has no role on blobs. Each container gets a token for the blobs of its own attempt
+# (docs/adr/0033). A container that an older release has started still uses its identity: see docs/operations.md.
 resource "azurerm_role_assignment" "builder_reads" {
-  for_each = toset(["bundles", "jobs"])
+  for_each = var.keeps_builder_roles ? toset(["bundles", "jobs"]) : toset([])
 
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"
@@ -293,12 +294,15 @@ resource "azurerm_role_assignment" "builder_reads" {
 }
 
 resource "azurerm_role_assignment" "builder_reports" {
+  for_each = var.keeps_builder_roles ? toset(["builds"]) : toset([])
+
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"
   role_definition_name = "Storage Blob Data Contributor"
-  scope                = azapi_resource.container["builds"].id
+  scope                = azapi_resource.container[each.value].id
 }
 
+# An event is a hint: its reader looks at the report in the attempt's folder. This role cannot be limited to one build.
 resource "azurerm_role_assignment" "builder_announces" {
   principal_id         = local.principals.builder
   principal_type       = "ServicePrincipal"

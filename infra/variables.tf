@@ -238,6 +238,12 @@ variable "log_retention_days" {
   default     = 90
 }
 
+variable "keeps_builder_roles" {
+  description = "Whether the builder's identity keeps its old roles on blobs. Only while containers of a release without tokens for blobs run: see docs/operations.md, upgrade."
+  type        = bool
+  default     = false
+}
+
 variable "build_record_days" {
   description = "Number of days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
   type        = number

@@ -18,6 +18,7 @@ _WORDS = {
     access_table.READERS: "every role",
     access_table.TEAMS: "SecOps, every team",
     access_table.OWNERS: "SecOps, its team",
+    access_table.OWNER_ALONE: "its team",
     access_table.SECOPS: "SecOps",
     access_table.OWNERS | {CallerStanding.READER}: "SecOps, its team, readers",
     access_table.SECOPS | {CallerStanding.READER}: "SecOps, readers",
@@ -54,7 +55,8 @@ def _nothing() -> Factory:
 
 
 def _line(operation: ApiOperation, rule: Rule, address: str) -> str:
-    cells = [_WORDS[rule.of(kind)] if kind in rule.who else "" for kind in SubjectKind]
+    others = ", or those whom the policy names" if rule.by_policy else ""
+    cells = [f"{_WORDS[rule.of(kind)]}{others}" if kind in rule.who else "" for kind in SubjectKind]
     return f"| {operation.value.replace('_', ' ')} | {address} | {' | '.join(cells)} |\n"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from builder.credential import PACKER_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from builder.packer.provisioners import Block
 from pipeline_core.domain.attempts import TAG_PREFIX
+from pipeline_core.domain.blob_rights import MANIFEST
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.resource_tags import EVALUATED
 from pipeline_core.wire.job import BuildJob, GalleryImage, MarketplaceImage, Placement
@@ -42,7 +43,7 @@ def render(job: BuildJob, blocks: Iterable[Block], credential: Credential = _ON_
             {
                 "sources": ["source.azure-arm.image"],
                 "provisioner": list(blocks),
-                "post-processor": [{"manifest": {"output": "manifest.json"}}],
+                "post-processor": [{"manifest": {"output": MANIFEST}}],
             }
         ],
     }

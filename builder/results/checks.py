@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from builder.log.redaction import Redactor
 from builder.results import xccdf
+from pipeline_core.domain.blob_rights import GOSS, HYGIENE, SCAN, SCAN_PAGE, SMOKE
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire.job import ReportedCheck, ReportedScan, Tests
+from pipeline_core.wire.job import ReportedCheck, ReportedFinding, ReportedScan, Tests
 
 RESULT_LIMIT = 1024 * 1024  # bytes
 DETAIL_LIMIT = 500  # characters
-GOSS, SMOKE, HYGIENE = "goss.json", "smoke.json", "hygiene.json"
-SCAN, SCAN_PAGE = "xccdf.xml.gz", "report.html.gz"
 
 _PAGE_LIMIT = 16 * 1024 * 1024  # bytes
 _LIMITS = {SCAN: xccdf.FILE_LIMIT, SCAN_PAGE: _PAGE_LIMIT}
 _NAMED = 5  # failed tests in a detail
+_FINDINGS = 200  # named findings of a check that are reported
+_WHAT = 200  # characters
 _Name = Literal["goss", "smoke", "hygiene"]
 
 
@@ -111,7 +114,10 @@ def _check(reader: _Reader, content: bytes, tests: Tests, *, simulated: bool) ->
     if not isinstance(found, dict):
         raise _Unreadable(f"is {type(found).__name__}, and must be an object")
     passed, detail = reader.judge(found, tests)
+    findings, unnamed = _named_findings(found) if reader.name == "hygiene" and not passed else ((), 0)
     return ReportedCheck(
+        findings=findings,
+        unnamed=unnamed,
         name=reader.name,
         passed=passed,
         detail=_clean(detail),
@@ -161,8 +167,41 @@ def _hygiene(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
     return False, f"{count} found: {'; '.join(map(_finding, findings[:_NAMED]))}"
 
 
+def _named_findings(fields: Mapping[str, Any]) -> tuple[tuple[ReportedFinding, ...], int]:
+    """The findings that have a name, and the number of the others.
+
+    A text that cleaning changes, or that is too long, is not a name: two findings could look the same.
+    """
+    findings, count = fields.get("findings"), fields.get("count")
+    listed = findings if isinstance(findings, list) else []
+    named = [made for each in listed if isinstance(each, dict) and (made := _named(each)) is not None]
+    total = count if isinstance(count, int) and count > len(listed) else len(listed)
+    return tuple(named[:_FINDINGS]), total - len(named[:_FINDINGS])
+
+
+def _named(found: Mapping[str, Any]) -> ReportedFinding | None:
+    is_invariant = "invariant" in found
+    rule = found.get("invariant" if is_invariant else "rule")
+    path = "" if is_invariant else found.get("path")
+    if not isinstance(rule, str) or not isinstance(path, str) or (_clean(rule), _clean(path)) != (rule, path):
+        return None
+    kind: Literal["hygiene", "invariant"] = "invariant" if is_invariant else "hygiene"
+    try:
+        return ReportedFinding(
+            kind=kind, rule=rule, path=path, what=_clean(str(found.get("what", "")))[:_WHAT]
+        )
+    except ValidationError:
+        return None
+
+
 def _finding(found: object) -> str:
-    return f"{found.get('path')}: {found.get('what')}" if isinstance(found, dict) else str(found)
+    if isinstance(found, dict) and "invariant" in found:
+        return f"{found['invariant']}: {found.get('what')}"
+    return (
+        f"{found.get('path')}: {found.get('what')} [{found.get('rule')}]"
+        if isinstance(found, dict)
+        else str(found)
+    )
 
 
 def _objects(fields: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:

@@ -51,6 +51,8 @@ def show(
     }
     screen.facts(f"policy {found['revision']}", facts)
     screen.facts("what it demands", dict(_lines(found["document"].get("spec", {}))))
+    for note in found.get("notes", ()):
+        screen.note(note)
 
 
 @commands.command("set")

@@ -23,6 +23,8 @@ from local.arm.galleries.galleries import VERSION
 from local.arm.galleries.marketplace import MarketplaceService
 from local.arm.gate import Checks
 from local.arm.identity.rights import Grant
+from local.arm.storage.front import SERVICES, StorageFronts
+from local.arm.storage.roles import StorageRole
 from local.arm.store import Store
 from local.arm.vault import Vault
 from local.arm.wire import ArmError, Json
@@ -48,11 +50,12 @@ class Control:
         vault: Vault,
         events: EventGrid,
         guests: Guests,
+        storage: StorageFronts,
     ) -> None:
         self._tokens, self._rights = checks.tokens, checks.rights
         self._faults, self._counts, self._policy = checks.faults, checks.counts, checks.policy
         self._store, self._marketplace, self._containers = store, marketplace, containers
-        self._vault, self._events, self._guests = vault, events, guests
+        self._vault, self._events, self._guests, self._storage = vault, events, guests, storage
 
     def app(self, secret: str) -> Starlette:
         """The application that serves them, to a caller that shows `secret`."""
@@ -71,6 +74,9 @@ class Control:
                 route("POST", "faults", self._add_faults),
                 route("DELETE", "faults", self._clear_faults),
                 route("POST", "rights", self._grant),
+                route("POST", "storage", self._put_storage_behind),
+                route("POST", "storage-roles", self._grant_storage),
+                route("GET", "storage-refusals", self._refusals),
                 route("POST", "secrets", self._set_secret),
                 route("POST", "event-grid", self._subscribe),
                 route("DELETE", "event-grid", self._unsubscribe),
@@ -149,6 +155,20 @@ class Control:
         actions, only_read = tuple(body["actions"]), tuple(body.get("only_read", ()))
         self._rights.add(Grant(client_id=body["client_id"], actions=actions, only_read=only_read))
         return Response(status_code=204)
+
+    async def _put_storage_behind(self, request: Request) -> Response:
+        body = await _body(request)
+        return JSONResponse(self._storage.put_behind({name: str(body[name]) for name in SERVICES}))
+
+    async def _grant_storage(self, request: Request) -> Response:
+        body = await _body(request)
+        self._storage.roles.add(
+            StorageRole(client_id=str(body["client_id"]), name=str(body["role"]), scope=str(body["scope"]))
+        )
+        return Response(status_code=204)
+
+    async def _refusals(self, request: Request) -> Response:
+        return JSONResponse([*self._storage.blob.refused, *self._storage.queue.refused])
 
     async def _set_secret(self, request: Request) -> Response:
         body = await _body(request)

@@ -1,16 +1,26 @@
-"""A request over HTTP becomes a `Call`, an `ArmAnswer` becomes a response. The module knows no service."""
+"""A request over HTTP becomes a `Call`, an `ArmAnswer` becomes a response; and the listeners that serve both.
+
+The module knows no service.
+"""
 
 import asyncio
+import contextlib
 import json
+import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Self
 
+import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local import ca
 from local.arm.wire import MAX_BODY, ArmAnswer, ArmError, Call
+
+_STARTED_SECONDS = 10.0
 
 Answering = Callable[[Call], Awaitable[ArmAnswer]]
 
@@ -78,3 +88,44 @@ def _respond(request: Request, answer: ArmAnswer) -> Response:
         return Response(status_code=answer.status, headers=headers)
     text = json.dumps(answer.body)
     return Response(text, status_code=answer.status, headers=headers, media_type="application/json")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its signal handlers. Several servers share the process, and the process decides when they end."""
+
+    @classmethod
+    def of(cls, app: ASGIApp, files: ca.CertificateFiles | None = None) -> Self:
+        """One listener's server, with TLS if a certificate is given."""
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+            ssl_certfile=str(files.certificate) if files else None,
+            ssl_keyfile=str(files.key) if files else None,
+        )
+        return cls(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on loopback. It names its protocol, because asyncio switches Nagle's delay (40 ms an
+    answer) off only for such a socket. socket.create_server does not name it."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    made.listen(256)
+    return made
+
+
+async def wait_started(servers: Sequence[Server]) -> None:
+    """Return when every server answers."""
+    async with asyncio.timeout(_STARTED_SECONDS):
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.005)

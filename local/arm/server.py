@@ -4,18 +4,16 @@ All ports are on loopback. They are free ports unless an option names one. `arm.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from local import ca, proxy
@@ -45,6 +43,7 @@ from local.arm.request_counts import RequestCounts
 from local.arm.rules import versions as api_versions
 from local.arm.rules.door import ResourceManagerRules
 from local.arm.rules.throttle import DeletionLimit, Throttle
+from local.arm.storage import front, roles
 from local.arm.store import Store
 from local.arm.tag_policy import TagPolicy
 from local.arm.vault import Vault
@@ -54,7 +53,6 @@ from local.guest.guests import ADDRESS, Guests
 
 _OFFERED = Path(__file__).with_name("marketplace.json")
 _SCRATCH = "/tmp"  # noqa: S108 - the shortest path; only we can read the folder in it
-_STARTED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +90,13 @@ class Options:
     record_bodies: Path | None = None
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers. Two servers share the process, and the process decides when they end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ports:
     """The two HTTP listeners. Azure's own names answer with TLS. Control and the identity endpoints answer without."""
 
     tls_socket: socket.socket
     plain_socket: socket.socket
+    storage: Mapping[str, socket.socket]  # by service, with TLS
 
     @property
     def tls(self) -> int:
@@ -128,6 +119,11 @@ class _Ports:
         return f"http://127.0.0.1:{self.plain}"
 
 
+def _bind(options: Options) -> _Ports:
+    storage = {service: http.bind(0) for service in front.SERVICES}
+    return _Ports(tls_socket=http.bind(options.port), plain_socket=http.bind(0), storage=storage)
+
+
 async def run(options: Options, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then end every container and return."""
     options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,8 +133,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     authority = ca.make_authority(options.ca_folder or options.folder / "ca")
     names = ["127.0.0.1", "localhost", *proxy.AZURE_NAMES]
     files = ca.issue_certificate(authority, names, name=f"arm-{os.getpid()}")
-    ports = _Ports(tls_socket=bind(options.port), plain_socket=bind(0))
-
+    ports = _bind(options)
     operations, counts = Operations(retry_after=options.retry_after), RequestCounts()
     way_out = proxy.Proxy(
         tls=proxy.ProxyTarget(port=ports.tls),
@@ -150,18 +145,21 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     guest_door = await door.open_for(guests) if options.packer else None
     guest_port = guest_door.get_port() if guest_door else 0
     proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    platform = _platform(options, ports, authority.ca_file, proxy_address, guest_port)
+    tokens = TokenIssuer(tenant=options.tenant, authority=ports.arm_url)
+    storage = _storage(options, tokens, authority.ca_file, ports)
+    platform = _platform(options, ports, authority.ca_file, proxy_address, guest_port, storage.addresses)
     header = environment.new_identity_header()
-    app, control, groups = _assemble(options, ports.arm_url, platform, header, operations, counts, guests)
+    app, control, groups = _assemble(options, tokens, platform, header, operations, counts, guests, storage)
     secret = secrets.token_urlsafe(32)
     plain_app = http.as_app(control.answer, control.control.app(secret), prefix="/_control/")
     servers = [
-        (_Server(_http_config(app, files)), ports.tls_socket),
-        (_Server(_http_config(plain_app)), ports.plain_socket),
+        (http.Server.of(app, files), ports.tls_socket),
+        (http.Server.of(plain_app), ports.plain_socket),
+        *((http.Server.of(each, files), ports.storage[each.service]) for each in storage.both),
     ]
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     try:
-        await _wait_started([server for server, _ in servers])
+        await http.wait_started([server for server, _ in servers])
         facts = _announcement(options, ports, platform, header, guest_port)
         _announce(announced, {**facts, "control_secret": secret})
         await stop.wait()
@@ -183,7 +181,12 @@ async def run(options: Options, stop: asyncio.Event) -> None:
 
 
 def _platform(
-    options: Options, ports: _Ports, ca_file: Path, proxy_address: str, guest_port: int
+    options: Options,
+    ports: _Ports,
+    ca_file: Path,
+    proxy_address: str,
+    guest_port: int,
+    addresses: Mapping[str, str],
 ) -> environment.ContainerPlatform:
     real = options.packer and environment.write_real_packer(options.folder, options.packer, guest_port)
     return environment.ContainerPlatform(
@@ -199,26 +202,22 @@ def _platform(
         workload_url=_workload_url(ports) if options.workload_identity else "",
         tenant=options.tenant,
         starter=environment.fork_server(options.folder),
+        addresses=addresses,
     )
+
+
+def _storage(options: Options, tokens: TokenIssuer, ca_file: Path, ports: _Ports) -> front.StorageFronts:
+    """What containers find in place of storage, with the roles of the builder's identity."""
+    storage_roles = roles.StorageRoles()
+    for name, scope in roles.BUILDER_ROLES if options.builder_client_id else ():
+        storage_roles.add(roles.StorageRole(client_id=options.builder_client_id, name=name, scope=scope))
+    numbers = {service: int(bound.getsockname()[1]) for service, bound in ports.storage.items()}
+    return front.fronts(tokens, storage_roles, ca_file, numbers)
 
 
 def _workload_url(ports: _Ports) -> str:
     # The address holds a first parameter, because a client may append its own after an ampersand.
     return f"{ports.plain_url}{WORKLOAD_PATH}?api-version=2"
-
-
-def _http_config(app: ASGIApp, files: ca.CertificateFiles | None = None) -> uvicorn.Config:
-    """One listener's settings, with TLS if a certificate is given."""
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        timeout_keep_alive=75,
-        ssl_certfile=str(files.certificate) if files else None,
-        ssl_keyfile=str(files.key) if files else None,
-    )
 
 
 def _announcement(
@@ -254,35 +253,29 @@ class _Plain:
 
 def _assemble(
     options: Options,
-    arm: str,
+    tokens: TokenIssuer,
     platform: environment.ContainerPlatform,
     header: str,
     operations: Operations,
     counts: RequestCounts,
     guests: Guests,
+    storage: front.StorageFronts,
 ) -> tuple[ASGIApp, _Plain, container_service.ContainerGroupService]:
-    store, faults, rights, vault = Store(), InjectedFaults(), _rights(options), Vault()
-    policy = TagPolicy()
-    tokens = TokenIssuer(tenant=options.tenant, authority=arm)
-    identities = Identities(
-        tokens, host_header=header, builder_client_id=options.builder_client_id, known=options.identities
-    )
+    store, faults, policy, vault = Store(), InjectedFaults(), TagPolicy(), Vault()
+    identities = _identities(options, tokens, header)
     events, offered = EventGrid(operations, tenant=options.tenant), marketplace.load(_OFFERED)
     galleries, versions = _galleries(options, store, operations, events)
     made = options.machine_seconds * options.time_scale
     machines = Machines(store, operations, offered, guests, seconds=made)
     images = ManagedImages(store, operations, seconds=made)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
-    deployments = Deployments(
-        store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
-    )
+    deployments = _deployments(store, operations, machines, networks, guests, policy)
     groups = container_service.ContainerGroupService(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
-    resources, published = ResourceService(store, operations), api_versions.load()
-    _seed(options, resources, galleries, networks)
+    resources, published = _seeded(options, store, operations, galleries, networks), api_versions.load()
     services = gate.Services(
-        open=tuple(Entra(tokens, arm=arm).routes()),
+        open=tuple(Entra(tokens, arm=tokens.authority).routes()),
         vault=tuple(vault.routes()),
         arm=(
             *offered.routes(),
@@ -302,15 +295,38 @@ def _assemble(
     operations.read_with(Routes(services.arm).find)
     rules = ResourceManagerRules(store, published, Throttle(options.deletion_limit))
     checks = gate.Checks(
-        tokens=tokens, rights=rights, faults=faults, counts=counts, policy=policy, rules=rules
+        tokens=tokens, rights=_rights(options), faults=faults, counts=counts, policy=policy, rules=rules
     )
     door = gate.FrontDoor(services, checks, subscriptions=options.subscriptions)
     side_door = gate.FrontDoor(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(
-        checks, store=store, marketplace=offered, containers=groups, vault=vault, events=events, guests=guests
+        checks,
+        store=store,
+        marketplace=offered,
+        containers=groups,
+        vault=vault,
+        events=events,
+        guests=guests,
+        storage=storage,
     )
     answering = recorder.recording(door.answer, options.record_bodies)
     return http.as_app(answering), _Plain(answer=side_door.answer, control=control), groups
+
+
+def _deployments(
+    store: Store,
+    operations: Operations,
+    machines: Machines,
+    networks: Networks,
+    guests: Guests,
+    policy: TagPolicy,
+) -> Deployments:
+    return Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy)
+
+
+def _identities(options: Options, tokens: TokenIssuer, header: str) -> Identities:
+    builder = options.builder_client_id
+    return Identities(tokens, host_header=header, builder_client_id=builder, known=options.identities)
 
 
 def _rights(options: Options) -> Rights:
@@ -351,9 +367,10 @@ def _subscriptions(
     )
 
 
-def _seed(
-    options: Options, resources: ResourceService, galleries: GalleryService, networks: Networks
-) -> None:
+def _seeded(
+    options: Options, store: Store, operations: Operations, galleries: GalleryService, networks: Networks
+) -> ResourceService:
+    resources = ResourceService(store, operations)
     home = f"/subscriptions/{options.subscriptions[0]}/resourceGroups"
     groups = {
         *options.resource_groups,
@@ -367,22 +384,7 @@ def _seed(
     for each in options.subnets:
         group, network, name = each.split("/")
         networks.seed_subnet(f"{home}/{group}/providers/{NETWORK}/{network}", name, options.location)
-
-
-def bind(port: int) -> socket.socket:
-    """A listening socket on loopback. It names its protocol, because asyncio switches Nagle's delay (40 ms an
-    answer) off only for such a socket. socket.create_server does not name it."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind(("127.0.0.1", port))
-    made.listen(256)
-    return made
-
-
-async def _wait_started(servers: list[_Server]) -> None:
-    async with asyncio.timeout(_STARTED_SECONDS):
-        while not all(server.started for server in servers):
-            await asyncio.sleep(0.005)
+    return resources
 
 
 def _announce(path: Path, facts: Json) -> None:

@@ -38,7 +38,8 @@ def render(name: str, scenario: str, profile: str) -> bytes:
         result = {"name": "smoke.sh", "passed": passed, "exit_code": 0 if passed else 1, "seconds": 0.4}
         content = {"results": [result], "simulated": True}
     elif name.endswith("hygiene.json"):
-        findings = ["/root/.ssh/id_rsa: a private key"] if fails == "hygiene" else []
+        key = {"path": "/root/.ssh/id_rsa", "rule": "private-key", "what": "a private key"}
+        findings = [key] if fails == "hygiene" else []
         content = {"passed": not findings, "findings": findings, "simulated": True}
     elif name.endswith("packages.json"):
         content = [_package(*package) for package in PACKAGES]

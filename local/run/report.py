@@ -38,6 +38,8 @@ def conclude(
         *expectations.leaked(scenario, story.first, story.live_versions()),
         *(f"left behind: {each}" for each in left),
     ]
+    refused = story.stack.arm.ask("GET", "storage-refusals")
+    problems += [f"no role of the builder covers this request to storage: {each}" for each in refused]
     if doubles:
         problems.append(f"{doubles} inputs were built twice")
     requests = story.stack.arm.ask("GET", "requests")

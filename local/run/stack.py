@@ -88,6 +88,8 @@ def running(
             arm = starting_arm.result()
             stack.callback(arm.stop)
         storage.prepare(store, arm)
+        # Containers reach storage through the roles of their identity, which Azurite does not know.
+        arm.ask("POST", "storage", {"blob": store.blob, "queue": store.queue})
         _limit_function(arm)
         # As in a subscription whose Azure Policy demands a tag: a resource that is made without it fails the run.
         arm.ask("POST", "tag-policy", {"tag": next(iter(TAGS))})

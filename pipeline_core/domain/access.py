@@ -90,7 +90,12 @@ def allows(operation: ApiOperation, caller: ProvenCaller, subject: Subject) -> b
 
 
 def allows_ever(operation: ApiOperation, caller: ProvenCaller) -> bool:
-    """Whether there may be a subject with which the caller may do this. It is asked before the subject is known."""
+    """Whether there may be a subject with which the caller may do this. It is asked before the subject is known.
+
+    A caller with any role may be one whom the policy names.
+    """
+    if access_table.TABLE[operation].by_policy:
+        return has_role(caller)
     possible = standing(caller, FACTORY)
     if caller.teams:
         possible |= {CallerStanding.OWNER}
@@ -112,9 +117,11 @@ def demand_ever(operation: ApiOperation, caller: ProvenCaller) -> None:
     """Raise PermanentError (PERMISSION) where the caller may do this with no subject at all."""
     if not allows_ever(operation, caller):
         rule = access_table.TABLE[operation]
-        is_teams = any(CallerStanding.OWNER in who for who in rule.who.values())
-        who = "members of a team and SecOps" if is_teams else f"SecOps ({ADMIN})"
-        raise PermanentError(ErrorClass.PERMISSION, f"only {who} may {rule.deed}")
+        named = frozenset[CallerStanding]().union(*rule.who.values())
+        people = f"SecOps ({ADMIN})"
+        if CallerStanding.OWNER in named:
+            people = f"members of a team{' and SecOps' if CallerStanding.SECOPS in named else ''}"
+        raise PermanentError(ErrorClass.PERMISSION, f"only {people} may {rule.deed}")
 
 
 def refusal(operation: ApiOperation, subject: Subject) -> str:
@@ -124,7 +131,8 @@ def refusal(operation: ApiOperation, subject: Subject) -> str:
     if CallerStanding.TEAM in who:
         return f"only members of a team and SecOps may {rule.deed}"
     if CallerStanding.OWNER in who:
-        return f"{subject.name} belongs to team {subject.team}: only its members and SecOps may {rule.deed}"
+        others = " and SecOps" if CallerStanding.SECOPS in who else ""
+        return f"{subject.name} belongs to team {subject.team}: only its members{others} may {rule.deed}"
     what = "is or belongs to a base image" if subject.kind is SubjectKind.BASE else "belongs to SecOps"
     cause = f"{subject.name} {what}: " if subject.name else ""
     return f"{cause}only SecOps ({ADMIN}) may {rule.deed}"

@@ -4,7 +4,7 @@ What the table does not allow is refused. `docs/access.md` is generated from it,
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, unique
 
 
@@ -31,6 +31,7 @@ class CallerStanding(Enum):
 EVERYBODY = frozenset(CallerStanding)
 READERS = frozenset({CallerStanding.SECOPS, CallerStanding.OWNER, CallerStanding.TEAM, CallerStanding.READER})
 TEAMS = frozenset({CallerStanding.SECOPS, CallerStanding.OWNER, CallerStanding.TEAM})
+OWNER_ALONE = frozenset({CallerStanding.OWNER})
 OWNERS = frozenset({CallerStanding.SECOPS, CallerStanding.OWNER})
 SECOPS = frozenset({CallerStanding.SECOPS})
 
@@ -62,6 +63,9 @@ class ApiOperation(Enum):
     SHOW_POLICY = "show_policy"
     LIST_POLICY_VERSIONS = "list_policy_versions"
     SHOW_POLICY_VERSION = "show_policy_version"
+    LIST_APPROVALS = "list_approvals"
+    LIST_BASES = "list_bases"
+    LIST_WAIVERS = "list_waivers"
     LIST_SOURCES = "list_sources"
     LIST_OUTAGES = "list_outages"
     SHOW_PAUSE = "show_pause"
@@ -81,6 +85,8 @@ class ApiOperation(Enum):
     REQUEST_BUILD = "request_build"
     CANCEL_BUILD = "cancel_build"
     INCLUDE_VERSION = "include_version"
+    WITHDRAW_APPROVAL = "withdraw_approval"
+    OFFER_PARENT = "offer_parent"
     REQUEUE_POISON = "requeue_poison"
     DISMISS_POISON = "dismiss_poison"
     ROTATE_SECRET = "rotate_secret"  # noqa: S105 - the name of a route
@@ -89,6 +95,9 @@ class ApiOperation(Enum):
     REPLAY_RECEIVER = "replay_receiver"
     TEST_RECEIVER = "test_receiver"
 
+    APPROVE_PARENT = "approve_parent"
+    GRANT_WAIVER = "grant_waiver"
+    WITHDRAW_WAIVER = "withdraw_waiver"
     ADD_FLEET_RECEIVER = "add_fleet_receiver"
     REMOVE_FLEET_RECEIVER = "remove_fleet_receiver"
     PUT_PLATFORM = "put_platform"
@@ -105,10 +114,15 @@ class ApiOperation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Who may do one operation, by the kind of what it is about. `deed` completes "only SecOps may ..."."""
+    """Who may do one operation, by the kind of what it is about. `deed` completes "only SecOps may ...".
+
+    `by_policy`: the row holds while the policy in force names nobody for it. Where it names callers, by object id or
+    app role, these may and nobody else.
+    """
 
     deed: str
     who: Mapping[SubjectKind, frozenset[CallerStanding]] = field(default_factory=dict)
+    by_policy: bool = False
 
     def of(self, kind: SubjectKind) -> frozenset[CallerStanding]:
         """The standings that may do it; nobody where the operation is not about this kind."""
@@ -129,8 +143,12 @@ def _factory(deed: str, who: frozenset[CallerStanding]) -> Rule:
     return Rule(deed=deed, who={SubjectKind.FACTORY: who})
 
 
+def _of_image(deed: str, who: frozenset[CallerStanding]) -> Rule:
+    return Rule(deed=deed, who={SubjectKind.BASE: who, SubjectKind.TEAM_IMAGE: who})
+
+
 def _read_images(deed: str) -> Rule:
-    return Rule(deed=deed, who={SubjectKind.BASE: READERS, SubjectKind.TEAM_IMAGE: READERS})
+    return _of_image(deed, READERS)
 
 
 def _change_image(deed: str) -> Rule:
@@ -175,6 +193,9 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.SHOW_POLICY: _factory("read the policy", READERS),
     _O.LIST_POLICY_VERSIONS: _factory("list versions of the policy", READERS),
     _O.SHOW_POLICY_VERSION: _factory("read a version of the policy", READERS),
+    _O.LIST_APPROVALS: _factory("list approvals of parents", READERS),
+    _O.LIST_BASES: _factory("list what a team may build on", READERS),
+    _O.LIST_WAIVERS: _factory("list waivers", READERS),
     _O.LIST_SOURCES: _factory("list the sources", READERS),
     _O.LIST_OUTAGES: _factory("list the outages", READERS),
     _O.SHOW_PAUSE: _factory("see whether the factory is paused", READERS),
@@ -192,6 +213,9 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.REQUEST_BUILD: _change_image("rebuild it"),
     _O.CANCEL_BUILD: _change_image("cancel its builds"),
     _O.INCLUDE_VERSION: _change_image("include a version of it"),
+    _O.WITHDRAW_APPROVAL: _change_image("withdraw it from a team that builds on it"),
+    # What its owner withholds, SecOps cannot offer in the owner's place. Nobody but SecOps withholds a base.
+    _O.OFFER_PARENT: Rule(deed="offer it to a team again", who={SubjectKind.TEAM_IMAGE: OWNER_ALONE}),
     _O.REQUEUE_POISON: _change_with_image("send this poisoned message again"),
     _O.DISMISS_POISON: _change_with_image("dismiss this poisoned message"),
     _O.ROTATE_SECRET: _change_with_image("make its signing secret"),
@@ -199,6 +223,9 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.ENABLE_RECEIVER: _change_with_image("switch it on"),
     _O.REPLAY_RECEIVER: _change_with_image("replay it"),
     _O.TEST_RECEIVER: _change_with_image("send it a trial"),
+    _O.APPROVE_PARENT: _of_image("approve a team to build on it", SECOPS),
+    _O.GRANT_WAIVER: replace(_of_image("grant it a waiver", SECOPS), by_policy=True),
+    _O.WITHDRAW_WAIVER: replace(_of_image("withdraw its waiver", SECOPS), by_policy=True),
     _O.ADD_FLEET_RECEIVER: _factory("add receivers for the whole fleet", SECOPS),
     _O.REMOVE_FLEET_RECEIVER: _factory("remove receivers for the whole fleet", SECOPS),
     _O.PUT_PLATFORM: _factory("change the platform steps", SECOPS),

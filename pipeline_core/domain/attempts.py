@@ -106,9 +106,9 @@ def group(build: BuildId, stage: str, attempt: int) -> AttemptGroup:
     return AttemptGroup(name=_group(build, stage, attempt), folder=folder(build, stage, attempt))
 
 
-def managed_image_of(build: Build) -> str:
-    """The name of the managed image that the attempt to build may make on its way to a version."""
-    return _name("image", build.id, Phase.BUILDING.stage, build.attempt)
+def managed_image_of(build: Build, attempt: int) -> str:
+    """The name of the managed image that this attempt to build may make on its way to a version."""
+    return _name("image", build.id, Phase.BUILDING.stage, attempt)
 
 
 def _group(build: BuildId, stage: str, attempt: int) -> str:

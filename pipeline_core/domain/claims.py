@@ -6,6 +6,7 @@ from enum import Enum, unique
 
 from pipeline_core.domain import releases
 from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import SourceVersion
@@ -35,6 +36,7 @@ class Claim:
 
     `gates` is the digest of what the definition asked of a version when the build began; kept where a build failed
     that had made one. `limits` is that of what limited the run; kept where the build failed.
+    `grants` counts the waivers that the image had been granted when the build began.
     `floor` is SecOps' floor by which the gates judged; kept where a gate that uses it refused.
     `is_spare`: the version was never let into `latest`, because nobody wanted it when its build ended.
     """
@@ -51,6 +53,7 @@ class Claim:
     gates: str = ""
     floor: ComplianceFloor | None = None
     limits: str = ""
+    grants: int = 0
 
 
 @unique
@@ -70,12 +73,13 @@ def read_claim(
     gates: str = "",
     floor: ComplianceFloor | None = None,
     limits: str = "",
+    grants: int = 0,
 ) -> ClaimAnswer:
     """Decide by the claim and by what is asked of a version now. `claim` is None where the input was never claimed.
 
-    An input that failed may try again in three cases. The definition gives the run other limits. It asks something
-    else of a version, for example by a new waiver. Or SecOps' `floor` (None: not known, or not looked up) demands less
-    than the floor of that time.
+    An input that failed may try again in four cases. The definition gives the run other limits. It asks something
+    else of a version. SecOps granted a waiver since (`grants` counts those of the image). Or SecOps' `floor` (None:
+    not known, or not looked up) demands less than the floor of that time.
     """
     if claim is None:
         return ClaimAnswer.BUILD
@@ -92,6 +96,8 @@ def read_claim(
         case Outcome.FAILED if claim.limits and limits and claim.limits != limits:
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.gates and gates and claim.gates != gates:
+            return ClaimAnswer.BUILD
+        case Outcome.FAILED if claim.gates and grants != claim.grants:
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.floor is not None and floor is not None and floor.is_laxer(claim.floor):
             return ClaimAnswer.BUILD
@@ -134,6 +140,12 @@ def lost_release(build: Build) -> SourceVersion | None:
     return origin if releases.speaks_of_release(failure.error_class, failure.message) else None
 
 
+def _is_judged(build: Build) -> bool:
+    """True where the build failed by what it was held against: its version, or the check that ends the build stage."""
+    is_hygiene = build.failure is not None and build.failure.error_class is ErrorClass.HYGIENE
+    return is_hygiene or build.build_result is not None
+
+
 _OUTCOMES = {
     Result.SUCCEEDED: Outcome.SUCCEEDED,
     Result.CANCELLED: Outcome.CANCELLED,
@@ -160,7 +172,7 @@ def settle(claim: Claim, build: Build) -> Claim:
         refused.clear()
     return replace(
         claim,
-        gates=claim.gates if has_failed and (refused or build.build_result is not None) else "",
+        gates=claim.gates if has_failed and (refused or _is_judged(build)) else "",
         limits=claim.limits if has_failed else "",
         floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,

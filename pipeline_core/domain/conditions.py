@@ -31,6 +31,12 @@ class ConditionType(Enum):
     WISH_FAILED = "WishFailed"  # a rebuild that a person asked for failed; the image is current without it
     PLATFORM_FAULT = "PlatformFault"  # the platform fails: its build is held back, and goes on by itself
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
+    APPROVAL_ENDS = (
+        "ApprovalEnds"  # its team may not build on its parent any longer, or only for some days more
+    )
+    WAIVER_ENDS = (
+        "WaiverEnds"  # a waiver that its definition asks for has ended, was withdrawn, or ends in some days
+    )
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered

@@ -28,6 +28,7 @@ class CursorForm(Enum):
     ENTRY = rf"{_TIME}-[0-9A-Za-z.-]{{1,100}}"  # a journal: the time and the nonce of an entry
     BUILD = rf"(old-)?{_NEWEST_FIRST}-[0-9a-z.-]{{1,90}}"  # ended builds: the time and the id of a build, inverted
     POISON = rf"([0-9]{{17}}|{_TIME})-[0-9A-Za-z-]{{1,40}}"  # poison: the key of a record
+    APPROVAL = r"[a-z][a-z0-9]*(-[a-z0-9]+)*:[a-z][a-z0-9]*(-[a-z0-9]+)*"  # approvals: a team and a parent
     REVISION = "[1-9][0-9]{0,8}"  # versions of the policy: the number of one
     UNREADABLE = (
         r"[A-Za-z][A-Za-z0-9]{2,62}:.{1,640}:[0-9a-f]{16}"  # unreadable rows: the place, and a digest

@@ -95,14 +95,29 @@ class BuildRecipe:
     provisioners: tuple[Provisioner, ...] = ()
 
 
+@unique
+class WaiverKind(Enum):
+    """What a waiver is about."""
+
+    SCAN = "scan"  # a rule of the compliance scan
+    HYGIENE = "hygiene"  # a finding in the image, by rule and path
+    INVARIANT = "invariant"  # a test that the platform makes of every image, by its name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A compliance rule that an image may fail until a day, and the person who is responsible for this."""
+    """What a team asks SecOps to forgive. It counts when it is granted (`domain.waivers`), and by itself never.
+
+    `path` is for hygiene findings alone. `owner` is in documents of older releases and decides nothing. `expires` is
+    the day until which the team asks for it, None where it leaves that to SecOps.
+    """
 
     rule: str
     reason: str
-    owner: str
-    expires: date
+    owner: str = ""
+    expires: date | None = None
+    kind: WaiverKind = WaiverKind.SCAN
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +135,15 @@ class ComplianceTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What runs on a fresh machine that boots from the version; paths are inside the bundle."""
+    """What runs on a fresh machine that boots from the version; paths are inside the bundle.
+
+    `waivers` are those of hygiene findings and invariants.
+    """
 
     goss: str | None = None
     smoke: tuple[str, ...] = ()
     compliance: ComplianceTarget | None = None
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

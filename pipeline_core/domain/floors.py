@@ -21,8 +21,9 @@ _NAMED = 10  # allowed values that a remedy lists
 class Promises:
     """The promises of a definition for which SecOps sets a floor, except those that every registration holds.
 
-    `profile` is None where it asks for no scan; `waivers` are owner and day of expiry of each, in order; `replicas`
-    are those of each region, in order. Registrations of older releases have no size, timeout and replicas.
+    `profile` is None where it asks for no scan. `asked` counts the waivers that it asks for. `waivers` are owner and
+    day of those that name a day: a release that believed the owner compares them with its policy. `replicas` are those
+    of each region, in order. Registrations of older releases have no size, timeout and replicas.
     """
 
     profile: str | None = None
@@ -30,6 +31,7 @@ class Promises:
     waivers: tuple[tuple[str, date], ...] = ()
     regions: tuple[Region, ...] = ()
     os_disk_gb: int | None = None
+    asked: int = 0
     vm_size: str = ""
     timeout: timedelta | None = None
     replicas: tuple[int, ...] = ()
@@ -63,10 +65,12 @@ class Breach:
 def promises_of(definition: ImageDefinition) -> Promises:
     """All of a definition's promises."""
     target = definition.verify.compliance
+    scans = () if target is None else target.waivers
     return Promises(
         profile=None if target is None else target.profile,
         min_score=0 if target is None else target.min_score,
-        waivers=() if target is None else tuple((each.owner, each.expires) for each in target.waivers),
+        waivers=tuple((each.owner, each.expires) for each in scans if each.expires is not None),
+        asked=len(scans) + len(definition.verify.waivers),
         regions=tuple(region.name for region in definition.publish.regions),
         os_disk_gb=definition.build.os_disk_gb,
         vm_size=definition.build.vm_size,
@@ -98,14 +102,12 @@ def breaches(
     policy: Policy,
     root: ImageName,
     team: TeamName,
-    today: date,
 ) -> Iterator[Breach]:
     """Everything in a definition that is below the floor of its base or over a limit of its team, which is named.
 
     `max_age` is the length of the refresh period in force: SecOps' own where the definition names none.
     """
     yield from _of_compliance(promises, policy, root)
-    yield from _of_waivers(promises.waivers, policy, today)
     yield from _of_lists(promises, origin, catalog, policy)
     yield from _of_disk(promises, policy)
     yield from _of_limits(promises, policy, team)
@@ -168,24 +170,6 @@ def _of_compliance(promises: Promises, policy: Policy, root: ImageName) -> Itera
             message=f"is {promises.min_score}, and {_floor(policy, root)} demands {floor.min_score}",
             remedy=f"give {floor.min_score} or more",
         )
-
-
-def _of_waivers(waivers: tuple[tuple[str, date], ...], policy: Policy, today: date) -> Iterator[Breach]:
-    rules = policy.waivers
-    for position, (owner, expires) in enumerate(waivers):
-        place = f"spec.verify.compliance.waivers[{position}]"
-        if not rules.allow(owner):
-            yield Breach(
-                path=f"{place}.owner",
-                message=f"is {owner!r}, who may not grant waivers by {_policy(policy)}",
-                remedy=f"have one of them grant it: {_some(rules.grantors)}",
-            )
-        if rules.longest is not None and rules.is_too_long(expires, today):
-            yield Breach(
-                path=f"{place}.expires",
-                message=f"is {expires}, and {_policy(policy)} lets a waiver last {span(rules.longest)}",
-                remedy=f"give {today + rules.longest} or earlier; it can be granted again",
-            )
 
 
 def _of_lists(

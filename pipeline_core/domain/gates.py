@@ -3,18 +3,19 @@
 The stricter of SecOps' floor and the definition decides. A check that was not reported has not passed.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline_core.domain import scan_gates
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short_id
-from pipeline_core.domain.definitions import Verification, Waiver
+from pipeline_core.domain.definitions import Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+from pipeline_core.domain.waivers import JudgedWaiver, missing
 
 _FAILURE_LIMIT = 4000  # characters; it is kept in the build, its claim and the journal
+_NAMED = 5  # findings in a text
 _CLASS: Mapping[str, ErrorClass] = {
     "boot": ErrorClass.SMOKE,
     "goss": ErrorClass.SMOKE,
@@ -69,21 +70,21 @@ def judge(
     checks: Iterable[Check],
     scan: Scan | None,
     *,
-    today: date,
+    waivers: Sequence[JudgedWaiver],
     floor: ComplianceFloor,
     parent: ParentScore | None,
 ) -> tuple[Verdict, ...]:
     """One verdict per gate that applies: boot, hygiene, goss, smoke, compliance, severities, waivers, ratchet.
 
-    `parent` is None for a root, which is compared with no other image.
+    `waivers` are those that the definition asks for, held against their grants. `parent` is None for a root, which is
+    compared with no other image.
     """
     reported = {check.name: check for check in checks}
-    verdicts = [_of_check(name, reported.get(name)) for name in required_checks(verify)]
+    verdicts = [_of_check(name, reported.get(name), waivers) for name in required_checks(verify)]
     wanted = wanted_scan(verify, floor)
     if wanted is not None:
-        verdicts += scan_gates.judge(
-            wanted, scan, waivers=_waivers(verify), today=today, floor=floor, parent=parent
-        )
+        asked = [each for each in waivers if each.asked.kind is WaiverKind.SCAN]
+        verdicts += scan_gates.judge(wanted, scan, waivers=asked, floor=floor, parent=parent)
     return tuple(verdicts)
 
 
@@ -106,12 +107,29 @@ def failure_of(verdicts: Iterable[Verdict]) -> Failure | None:
     )
 
 
-def _of_check(name: str, check: Check | None) -> Verdict:
+def _of_check(name: str, check: Check | None, waivers: Sequence[JudgedWaiver]) -> Verdict:
     if check is None:
         return Verdict(gate=name, passed=False, evidence="the builder did not report this check")
+    if name == "hygiene" and not check.passed and check.findings:
+        return _hygiene(check, waivers)
     evidence = check.detail[:EVIDENCE_LIMIT]
     return Verdict(gate=name, passed=check.passed, evidence=evidence, simulated=check.simulated)
 
 
-def _waivers(verify: Verification) -> tuple[Waiver, ...]:
-    return () if verify.compliance is None else verify.compliance.waivers
+def _hygiene(check: Check, waivers: Sequence[JudgedWaiver]) -> Verdict:
+    """A finding without a name is never waived, so one of these is enough to refuse."""
+    known = {(each.asked.kind, each.rule, each.asked.path): each for each in waivers}
+    found = [(each, known.get((each.kind, each.rule, each.path))) for each in check.findings]
+    left = [each for each, waiver in found if waiver is None or not waiver.counts]
+    void = [waiver for _, waiver in found if waiver is not None and not waiver.counts]
+    used = [f"{each} ({waiver.told})" for each, waiver in found if waiver is not None and waiver.counts]
+    parts = [f"{len(left) + check.unnamed} found: {'; '.join(map(str, left[:_NAMED]))}"] if left else []
+    if check.unnamed:
+        parts.append(f"{check.unnamed} have no name, so nobody can waive them: {check.detail}")
+    parts += [missing(void[:_NAMED])] if void else []
+    parts += [f"waived: {', '.join(used)}"] if used else []
+    evidence = "; ".join(parts)[:EVIDENCE_LIMIT]
+    passed = not left and not check.unnamed
+    return Verdict(
+        gate="hygiene", passed=passed, evidence=evidence, simulated=check.simulated, waived=tuple(used)
+    )

@@ -285,6 +285,8 @@ class ImageHead:
     taken_out: tuple[GalleryVersion, ...] = ()
     # What speaks against the current version, as the last look at the gallery has shown; None where nothing does.
     doubt: Doubt | None = None
+    # Counts the waivers that were granted. Each grant raises it, so an input that a gate refused is tried once more.
+    grants: int = 0
 
     @property
     def is_doubted(self) -> bool:

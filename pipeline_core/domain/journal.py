@@ -65,6 +65,12 @@ class Event(Enum):
         "receiver.switched-off"  # a receiver of notifications failed for days, or wants nothing more
     )
     RECEIVER_ON = "receiver.switched-on"  # a person switched a receiver on again
+    APPROVED = "parent.approved"  # SecOps lets another team build on the image
+    APPROVAL_WITHDRAWN = "parent.approval-withdrawn"  # SecOps no longer lets a team build on it
+    OFFER_WITHDRAWN = "parent.offer-withdrawn"  # its owner no longer offers it to a team
+    OFFERED = "parent.offered"  # its owner offers it to a team again
+    WAIVER_GRANTED = "waiver.granted"  # SecOps lets the image fail a rule until a day
+    WAIVER_WITHDRAWN = "waiver.withdrawn"  # SecOps no longer does
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again
     FACTORY_PAUSED = "factory.paused"  # SecOps paused the factory: no container group is created
     FACTORY_RESUMED = "factory.resumed"  # SecOps ended the pause, and everything goes on

@@ -154,7 +154,8 @@ def _obstacle(
 ) -> DoNothing | None:
     """What keeps a stale image from being built now by itself; its ancestors are not considered."""
     reasons = staleness.reasons
-    match claims.read_claim(claim, now, head.registration.gates, snapshot.floor, head.registration.limits):
+    known = head.registration
+    match claims.read_claim(claim, now, known.gates, snapshot.floor, known.limits, head.grants):
         case ClaimAnswer.JOIN:
             return DoNothing(why=RestReason.IN_FLIGHT, detail=claims.describe(claim), reasons=reasons)
         case ClaimAnswer.BLOCKED:

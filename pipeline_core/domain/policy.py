@@ -1,28 +1,44 @@
 """SecOps' policy: the floor under every definition. A team may only be stricter."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from pipeline_core.domain import access
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.names import Digest, ImageName, Region
 from pipeline_core.domain.team_limits import DEFAULTS, PolicyLimits
 
+ROLE = "role:"  # before the name of an app role, among the grantors
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverRules:
-    """Who may grant waivers (e-mail addresses; empty: anybody) and for how long from the day of registration."""
+    """Who may grant waivers and for how long from the day of the grant.
+
+    `grantors` are object ids and `role:NAME`, in lower case. Documents of older releases name e-mail addresses, which
+    prove nothing. Where no other grantor is named, SecOps grants.
+    """
 
     grantors: frozenset[str] = frozenset()
     longest: timedelta | None = None
 
-    def allow(self, owner: str) -> bool:
-        """True where this address may grant a waiver."""
-        return not self.grantors or owner.lower() in self.grantors
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The grantors that no token can prove."""
+        return frozenset(each for each in self.grantors if "@" in each)
 
-    def is_too_long(self, expires: date, today: date) -> bool:
-        """True where a waiver granted today may not last until `expires`; an older waiver then may not either."""
-        return self.longest is not None and expires > today + self.longest
+    def may_grant(self, subject: str, roles: AbstractSet[str]) -> bool:
+        """True where this object id, or one of these roles of the verified token, may grant a waiver."""
+        named = self.grantors - self.addresses
+        if not named:
+            return access.ADMIN in roles
+        return subject.lower() in named or any(f"{ROLE}{role}".lower() in named for role in roles)
+
+    def is_too_long(self, until: date, granted: date) -> bool:
+        """True where a waiver that was granted on a day may not last until another one."""
+        return self.longest is not None and until > granted + self.longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +56,8 @@ class ComplianceFloor:
     def is_laxer(self, than: "ComplianceFloor") -> bool:
         """True where something that `than` refused may pass here.
 
-        Another profile counts as laxer, and so does none. A first profile demands more than none, not less.
+        Another profile counts as laxer, and so does none. A first profile demands more than none, not less. Who may
+        grant waivers does not count: a new grant wakes its image by itself.
         """
         mine, theirs = self.waivers, than.waivers
         if than.profile is not None and self.profile != than.profile:
@@ -49,18 +66,16 @@ class ComplianceFloor:
             return True
         if than.always_fail - self.always_fail:
             return True
-        more_grantors = bool(theirs.grantors) and (not mine.grantors or bool(mine.grantors - theirs.grantors))
-        longer = theirs.longest is not None and (mine.longest is None or mine.longest > theirs.longest)
-        return more_grantors or longer
+        return theirs.longest is not None and (mine.longest is None or mine.longest > theirs.longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the policy. `bases` overrides `compliance` for a base and all that descends from it.
 
-    Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all; addresses of
-    `waivers.grantors` are in lower case. `limits` hold without a policy too. From `enforced_from` on, a raised floor
-    makes live versions non-compliant. For new builds and registrations it holds at once.
+    Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all. `limits` hold without a
+    policy too. From `enforced_from` on, a raised floor makes live versions non-compliant. For new builds and
+    registrations it holds at once.
     """
 
     revision: int

@@ -1,5 +1,7 @@
 """Which part of a definition shapes the image (the `recipe` of its fingerprint), and which one judges it."""
 
+from datetime import date
+
 from pipeline_core.domain.definitions import AnsibleStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.fingerprint import sha256_of
 from pipeline_core.domain.names import Digest
@@ -35,9 +37,11 @@ def gates_digest(definition: ImageDefinition) -> Digest:
     target = verify.compliance
     asked = None
     if target is not None:
-        waivers = sorted([waiver.rule, waiver.owner, waiver.expires.isoformat()] for waiver in target.waivers)
+        waivers = sorted([each.rule, each.owner, _day(each.expires)] for each in target.waivers)
         asked = [target.profile, target.min_score, target.tailoring, waivers]
-    return Digest(sha256_of([verify.goss, list(verify.smoke), asked]))
+    others = sorted([each.kind.value, each.rule, each.path] for each in verify.waivers)
+    # Without waivers of another kind, it is the digest of the time before these.
+    return Digest(sha256_of([verify.goss, list(verify.smoke), asked, *([others] if others else [])]))
 
 
 def limits_digest(definition: ImageDefinition) -> Digest:
@@ -47,6 +51,10 @@ def limits_digest(definition: ImageDefinition) -> Digest:
     """
     build = definition.build
     return Digest(sha256_of([build.vm_size, int(build.timeout.total_seconds())]))
+
+
+def _day(day: date | None) -> str:
+    return "" if day is None else day.isoformat()
 
 
 def _step(step: Provisioner) -> list[object]:

@@ -1,14 +1,19 @@
-"""The conditions that come from what an image is registered with: its source, its place, its tools, its channel."""
+"""The conditions that come from what an image is registered with: source, place, grants, tools, channel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 
-from pipeline_core.domain import releases
+from pipeline_core.domain import approvals, releases, waivers
+from pipeline_core.domain.approvals import Approval, ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import World, find_step_down
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverState
+
+_NAMED = 3  # waivers that a message names
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
@@ -78,6 +83,82 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     return tuple(found)
+
+
+def of_approval(
+    head: ImageHead, parent: ImageHead, state: ApprovalState, approval: Approval | None, today: date
+) -> tuple[Condition, ...]:
+    """What the image's team must do about its right to build on the parent. It is rebuilt as before in any case."""
+    team, owner = head.registration.team, parent.registration.team
+    if state.is_good:
+        if approval is None or not approvals.is_ending(approval, owner, today):
+            return ()
+        return (
+            Condition(
+                type=ConditionType.APPROVAL_ENDS,
+                since=None,
+                reason="ApprovalEndsSoon",
+                message=f"the approval of team {team} to build on {parent.name} ends on {approval.until}: "
+                + approvals.who_helps(state, parent.name, team, owner),
+            ),
+        )
+    return (
+        Condition(
+            type=ConditionType.APPROVAL_ENDS,
+            since=_ended_at(state, approval),
+            reason=f"Approval{state.value.title().replace('-', '')}",
+            message=f"{approvals.why_not(state, approval)}: it is rebuilt as before; its team moves it to another"
+            f" parent (`imagefactory bases --team {team}`), or"
+            f" {approvals.who_helps(state, parent.name, team, owner)}",
+        ),
+    )
+
+
+def of_waivers(judged: Sequence[JudgedWaiver], today: date) -> tuple[Condition, ...]:
+    """Waivers of the image that ended, end soon or cannot be read, in one condition. It is built as before; the gates
+    do not count those that ended or cannot be read.
+    """
+    unread = [each for each in judged if each.state is WaiverState.UNREADABLE]
+    gone = [each for each in judged if not each.counts and each.grant is not None] + unread
+    soon = [each for each in judged if waivers.is_ending(each, today)]
+    if not gone and not soon:
+        return ()
+    parts = [f"{each.rule} is {each.told}, and does not count" for each in gone[:_NAMED]]
+    parts += [f"the waiver of {each.rule} is {each.told}" for each in soon[:_NAMED]]
+    more = max(0, len(gone) - _NAMED) + max(0, len(soon) - _NAMED)
+    reason = "WaiverEnded" if len(gone) > len(unread) else "WaiverUnreadable" if unread else "WaiverEndsSoon"
+    ended = [moment for each in gone if (moment := _waiver_ended_at(each)) is not None]
+    return (
+        Condition(
+            type=ConditionType.WAIVER_ENDS,
+            since=min(ended, default=None),
+            reason=reason,
+            message=f"{'; '.join(parts)}{f'; and {more} more' if more else ''}: its team repairs the rule and removes"
+            f" the waiver, or asks SecOps to run {(gone or soon)[0].remedy}",
+        ),
+    )
+
+
+def _waiver_ended_at(judged: JudgedWaiver) -> datetime | None:
+    grant = judged.grant
+    if grant is None:
+        return None
+    if grant.withdrawn is not None:
+        return grant.withdrawn.at
+    return _midnight_after(grant.until) if judged.state is WaiverState.ENDED else None
+
+
+def _midnight_after(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)
+
+
+def _ended_at(state: ApprovalState, approval: Approval | None) -> datetime | None:
+    if approval is None:
+        return None
+    if state is ApprovalState.ENDED and approval.until is not None:
+        return _midnight_after(approval.until)
+    made = approval.withheld if state is ApprovalState.WITHHELD else approval.withdrawn
+    return None if made is None else made.at
 
 
 def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:

@@ -6,14 +6,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from pipeline_core.domain.compliance import ParentScore, RuleFinding, Scan, Severity, WantedScan, short_id
-from pipeline_core.domain.definitions import Waiver
-from pipeline_core.domain.policy import ComplianceFloor, WaiverRules
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Verdict
+from pipeline_core.domain.waivers import JudgedWaiver, missing
 
 _NAMED = 8  # rules in a text; the scan itself, with all of them, is evidence
+_ASKED = 3  # waivers in a remedy, each with the command that grants it
 _NOISE = 1e-9  # what floating point may add or lose
 
 
@@ -21,16 +21,15 @@ _NOISE = 1e-9  # what floating point may add or lose
 class _Waived:
     """The waivers that count today and those that do not, at most one per rule."""
 
-    valid: dict[str, Waiver]
-    void: dict[str, Waiver]  # expired, without owner, or against SecOps' rules; no valid one for the rule
+    valid: dict[str, JudgedWaiver]
+    void: dict[str, JudgedWaiver]  # asked for and not granted, or no longer; no valid one for the rule
 
 
 def judge(
     wanted: WantedScan,
     scan: Scan | None,
     *,
-    waivers: Sequence[Waiver],
-    today: date,
+    waivers: Sequence[JudgedWaiver],
     floor: ComplianceFloor,
     parent: ParentScore | None,
 ) -> list[Verdict]:
@@ -41,13 +40,13 @@ def judge(
     doubt = _doubt(wanted, scan)
     if doubt:
         return [Verdict(gate="compliance", passed=False, evidence=_cut(doubt), simulated=scan.simulated)]
-    waived = _sorted_out(waivers, today, floor.waivers)
+    waived = _sorted_out(waivers)
     score = scan.score_without(waived.valid)
     verdicts = [_compliance(wanted, scan, waived, score)]
     if floor.always_fail:
         verdicts.append(_severities(scan, waived, floor.always_fail))
     if waivers:
-        verdicts.append(_waivers(scan, waived, today, floor.waivers))
+        verdicts.append(_waivers(scan, waived))
     if parent is not None:
         verdicts.append(_ratchet(scan, score, waived, parent, floor.ratchet))
     return verdicts
@@ -70,11 +69,11 @@ def _doubt(wanted: WantedScan, scan: Scan) -> str:
     return ""
 
 
-def _sorted_out(waivers: Iterable[Waiver], today: date, rules: WaiverRules) -> _Waived:
-    valid: dict[str, Waiver] = {}
-    void: dict[str, Waiver] = {}
+def _sorted_out(waivers: Iterable[JudgedWaiver]) -> _Waived:
+    valid: dict[str, JudgedWaiver] = {}
+    void: dict[str, JudgedWaiver] = {}
     for waiver in waivers:
-        (void if _why_void(waiver, today, rules) else valid)[short_id(waiver.rule)] = waiver
+        (valid if waiver.counts else void)[waiver.rule] = waiver
     return _Waived(valid=valid, void={rule: each for rule, each in void.items() if rule not in valid})
 
 
@@ -111,28 +110,26 @@ def _severities(scan: Scan, waived: _Waived, always_fail: frozenset[Severity]) -
     words = ", ".join(each.value for each in sorted(always_fail, key=lambda each: -each.rank))
     refused = [finding for finding in _unwaived(scan, waived) if finding.severity in always_fail]
     text = f"no rule of severity {words} may fail without a waiver: "
-    text += f"{_named(refused)}; repair them or ask SecOps for a waiver" if refused else "none did"
+    text += f"{_named(refused)}{_remedy_of(refused, waived)}" if refused else "none did"
     return Verdict(gate="severities", passed=not refused, evidence=_cut(text), simulated=scan.simulated)
 
 
-def _waivers(scan: Scan, waived: _Waived, today: date, rules: WaiverRules) -> Verdict:
+def _waivers(scan: Scan, waived: _Waived) -> Verdict:
+    """What was forgiven, and by whom. It refuses nothing: a waiver that does not count is as if it were not there."""
     failing = {finding.rule for finding in scan.findings}
-    refused = [
-        f"{rule} {_why_void(each, today, rules)}" for rule, each in waived.void.items() if rule in failing
-    ]
-    used = [
-        f"{rule} (by {each.owner}, until {each.expires})"
-        for rule, each in waived.valid.items()
-        if rule in failing
-    ]
+    used = [f"{rule} ({each.told})" for rule, each in waived.valid.items() if rule in failing]
+    void = [f"{rule} ({each.told})" for rule, each in waived.void.items() if rule in failing]
     idle = [rule for rule in (*waived.valid, *waived.void) if rule not in failing]
-    parts = []
-    if refused:
-        parts.append(f"no longer waived and failing: {', '.join(refused)}; repair it or renew the waiver")
-    parts += [f"waived: {', '.join(used)}"] if used else []
+    parts = [f"waived: {', '.join(used)}"] if used else []
+    parts += [f"not counted: {', '.join(void)}"] if void else []
     parts += [f"not needed, because the rule did not fail: {', '.join(idle)}"] if idle else []
-    text = _cut("; ".join(parts))
-    return Verdict(gate="waivers", passed=not refused, evidence=text, simulated=scan.simulated)
+    return Verdict(
+        gate="waivers",
+        passed=True,
+        evidence=_cut("; ".join(parts)),
+        simulated=scan.simulated,
+        waived=tuple(used),
+    )
 
 
 def _ratchet(scan: Scan, score: float, waived: _Waived, parent: ParentScore, tolerance: float) -> Verdict:
@@ -202,6 +199,13 @@ def _unwaived(scan: Scan, waived: _Waived) -> list[RuleFinding]:
     return sorted(left, key=lambda finding: (-finding.severity.rank, finding.rule))
 
 
+def _remedy_of(refused: Sequence[RuleFinding], waived: _Waived) -> str:
+    asked = [waived.void[each.rule] for each in refused if each.rule in waived.void]
+    if asked:
+        return f"; repair them. {missing(asked[:_ASKED])}"
+    return "; repair them, or ask for a waiver by name, which SecOps grants until a day"
+
+
 def _named(findings: Sequence[RuleFinding]) -> str:
     texts = [
         f"{each.rule} ({each.severity.value}{'' if each.result == 'fail' else f', {each.result}'})"
@@ -213,22 +217,14 @@ def _named(findings: Sequence[RuleFinding]) -> str:
 
 
 def _remedy(scan: Scan, waived: _Waived) -> str:
+    failing = {finding.rule for finding in scan.findings}
+    asked = [each for rule, each in waived.void.items() if rule in failing]
+    if asked:
+        more = f" and {len(asked) - _ASKED} more" if len(asked) > _ASKED else ""
+        return f"; repair them. {missing(asked[:_ASKED])}{more}"
     if _unwaived(scan, waived):
-        return "; repair them, or waive them by name until a day"
+        return "; repair them, or ask for waivers by name, which SecOps grants until a day"
     return "; ask SecOps: no rule is left to repair or waive, and the score is still too low"
-
-
-def _why_void(waiver: Waiver, today: date, rules: WaiverRules) -> str:
-    """Empty where the waiver counts today."""
-    if today > waiver.expires:
-        return f"(the waiver by {waiver.owner or 'nobody'} expired on {waiver.expires})"
-    if not waiver.owner.strip():
-        return "(the waiver has no owner)"
-    if not rules.allow(waiver.owner):
-        return f"(SecOps does not let {waiver.owner} grant waivers)"
-    if rules.is_too_long(waiver.expires, today):
-        return f"(the waiver by {waiver.owner} lasts until {waiver.expires}, longer than SecOps allows)"
-    return ""
 
 
 def _shown(score: float) -> str:

@@ -126,5 +126,8 @@ def _texts(definition: ImageDefinition) -> Iterator[tuple[str, str]]:
     target = definition.verify.compliance
     for position, waiver in enumerate(target.waivers if target else ()):
         yield f"spec.verify.compliance.waivers[{position}].reason", waiver.reason
+    for position, waiver in enumerate(definition.verify.waivers):
+        yield f"spec.verify.waivers[{position}].reason", waiver.reason
+        yield f"spec.verify.waivers[{position}].path", waiver.path
     for position, hook in enumerate(definition.notify):
         yield f"spec.notify[{position}].webhook", hook.url

@@ -36,11 +36,15 @@ class ContainerGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewContainerGroup:
-    """A container group of one builder container. `environment` holds no secret."""
+    """A container group of one builder container. `environment` holds no secret.
+
+    `secrets` are further variables. Nobody can read them but the container: the platform does not show them.
+    """
 
     name: str
     environment: Mapping[str, str]
     tags: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     cpu: float = 1.0
     memory_gib: float = 2.0
 

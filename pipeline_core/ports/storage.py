@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum, unique
 from typing import Protocol
 
+from pipeline_core.domain.blob_rights import BlobRights, BlobToken
+
 Cell = str | int | bool
 # In a DELETE or REPLACE of a hint, a row that decides nothing: whatever is stored (If-Match of RFC 9110).
 ANY_ETAG = "*"
@@ -107,4 +109,8 @@ class Blobs(Protocol):
 
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         """Facts of the blobs whose name begins with `prefix`, by name."""
+        ...
+
+    def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
+        """A token with these rights, which ends at `until`, at most 7 days from `now`."""
         ...

@@ -13,6 +13,8 @@ from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
+from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import WaiverStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -45,6 +47,8 @@ class Records:
     breakers: BreakerStore
     fleet: FleetStore
     policies: PolicyStore
+    approvals: ApprovalStore
+    waivers: WaiverStore
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore

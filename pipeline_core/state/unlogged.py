@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
 from pipeline_core.state.reading.plain import PlainCodec, time_of
@@ -15,12 +15,33 @@ from pipeline_core.state.reading.reader import Reader
 
 PLATFORM = "*platform"  # no image can have this name
 POLICY = "*policy"  # no image can have this one either
+_APPROVAL, _WAIVERS = "*approval:", "*waivers:"
 _PARTITION = "unchronicled"
 _LIMIT = 1000
 
 
+def approval_key(parent: ImageName, team: TeamName) -> str:
+    """The subject of an approval."""
+    return f"{_APPROVAL}{team}:{parent}"
+
+
+def waivers_key(image: ImageName) -> str:
+    """The subject of the waivers of an image."""
+    return f"{_WAIVERS}{image}"
+
+
+def parse_grant(subject: str) -> tuple[ImageName, TeamName | None] | None:
+    """Parent and team of an approval's subject, an image and None of its waivers', or None. Raises InvalidValue."""
+    if subject.startswith(_WAIVERS):
+        return ImageName(subject.removeprefix(_WAIVERS)), None
+    if not subject.startswith(_APPROVAL):
+        return None
+    team, _, parent = subject.removeprefix(_APPROVAL).partition(":")
+    return ImageName(parent), TeamName(team)
+
+
 def _subject_of(row: Row) -> tuple[str, datetime]:
-    if row.key not in (PLATFORM, POLICY):
+    if row.key not in (PLATFORM, POLICY) and parse_grant(row.key) is None:
         ImageName(row.key)
     return row.key, time_of(row, "at")
 
@@ -36,7 +57,7 @@ class UnloggedStore:
         self._reader = reader or Reader()
 
     def add(self, subject: str, now: datetime) -> None:
-        """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change. Safe to repeat."""
+        """Note that `subject` (an image's name, PLATFORM, POLICY or a grant's) is about to change. Safe to repeat."""
         row = Row(partition=_PARTITION, key=subject, cells={"at": now.isoformat()})
         try:
             self._tables.write(TABLE, [TableWrite(verb=WriteKind.INSERT, row=row)])

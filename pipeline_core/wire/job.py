@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
+from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.errors import (
     ErrorClass,
     ErrorScope,
@@ -23,7 +24,7 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.sources import PurchasePlan
-from pipeline_core.domain.verdicts import Check
+from pipeline_core.domain.verdicts import Check, HygieneFinding
 
 JOB_LIMIT = 256 * 1024  # bytes
 REPORT_LIMIT = 1024 * 1024  # bytes
@@ -126,11 +127,18 @@ class Tests(_Wire):
     tailoring: str = ""
 
 
+class WaivedFinding(_Wire):
+    """A finding of hygiene that SecOps lets the image have: its rule, and its path in the image."""
+
+    rule: Annotated[str, Field(min_length=1, max_length=200)]
+    path: Annotated[str, Field(max_length=240)]
+
+
 class BuildJob(_Wire):
     """One stage of one build. `bundle` and `platform` are the digests of the team's folder and the platform steps.
 
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
-    same in both stages.
+    same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
     """
 
     schema_version: Literal[1] = 1
@@ -146,6 +154,7 @@ class BuildJob(_Wire):
     steps: tuple[Step, ...] = ()
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
+    waived: tuple[WaivedFinding, ...] = ()
     bundle: _Sha256
     platform: _Sha256
     timeout_seconds: Annotated[int, Field(ge=60)]
@@ -174,6 +183,19 @@ class BuildJob(_Wire):
         return job
 
 
+class ReportedFinding(_Wire):
+    """A finding of hygiene that has a name; see `domain.verdicts.HygieneFinding`."""
+
+    kind: Literal["hygiene", "invariant"]
+    rule: Annotated[str, Field(min_length=1, max_length=200)]
+    path: Annotated[str, Field(max_length=240)] = ""
+    what: Annotated[str, Field(max_length=200)] = ""
+
+    def to_domain(self) -> HygieneFinding:
+        """The domain's finding."""
+        return HygieneFinding(kind=WaiverKind(self.kind), rule=self.rule, path=self.path, what=self.what)
+
+
 class ReportedCheck(_Wire):
     """A check as the builder reports it; see `domain.verdicts.Check`."""
 
@@ -182,6 +204,8 @@ class ReportedCheck(_Wire):
     detail: str = ""
     score: float | None = None
     simulated: bool = False
+    findings: Annotated[tuple[ReportedFinding, ...], Field(max_length=200)] = ()
+    unnamed: Annotated[int, Field(ge=0)] = 0
 
     def to_domain(self) -> Check:
         """The domain's check."""
@@ -191,6 +215,8 @@ class ReportedCheck(_Wire):
             detail=self.detail,
             score=self.score,
             simulated=self.simulated,
+            findings=tuple(finding.to_domain() for finding in self.findings),
+            unnamed=self.unnamed,
         )
 
 

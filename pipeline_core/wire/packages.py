@@ -8,13 +8,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
+from pipeline_core.domain import blob_rights
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage
 from pipeline_core.domain.packages import Advisory, Package, parse_nevra
 
-PACKAGES_FILE = "packages.json"
-ADVISORIES_FILE = "advisories.json"
+PACKAGES_FILE = blob_rights.PACKAGES
+ADVISORIES_FILE = blob_rights.ADVISORIES
 WRITTEN = (PACKAGES_FILE, ADVISORIES_FILE)  # by the guest, of every machine that is verified
-SBOM_FILE = "sbom.cdx.json"  # by the builder, from the list of packages
+SBOM_FILE = blob_rights.SBOM  # by the builder, from the list of packages
 PACKAGES_LIMIT = 10_000  # packages of one image
 ADVISORIES_LIMIT = 10_000  # advisories, and packages of one of them
 

@@ -23,7 +23,7 @@ from pipeline_core.wire.document import values
 from pipeline_core.wire.document.part import Part, mapping_at
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT, path_of, problems_of
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT
-from pipeline_core.wire.document.values import seconds_of, shown
+from pipeline_core.wire.document.values import GRANTOR_RULE, seconds_of, shown
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 BASE_LIMIT = 100
@@ -63,9 +63,9 @@ class Floor(Part):
 
 
 class Waivers(Part):
-    """Who may grant waivers (an empty list: anybody), and for how long."""
+    """Who may grant waivers (an empty list: SecOps), and for how long."""
 
-    grantors: Annotated[list[values.EmailText], Field(max_length=100)] = Field(default_factory=list)
+    grantors: Annotated[list[values.GrantorText], Field(max_length=100)] = Field(default_factory=list)
     longest: _Duration | None = None
 
 
@@ -158,6 +158,21 @@ class PolicyDocument(Part):
 
 def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
     """The policy as version `revision`; raises InvalidDocument with every problem of the document."""
+    return _parse(document, revision, _addresses(mapping_at(document, "spec")))
+
+
+def parse_stored_policy(document: Mapping[str, object], *, revision: int) -> Policy:
+    """The policy of a stored document, which a newer or an older release may have written.
+
+    `metadata` is for people and holds no floor, so what is unknown there is left out. Any other key that is not known
+    may be a floor: raises InvalidDocument, as `parse_policy` does. Grantors by e-mail address are read, and grant
+    nothing.
+    """
+    known = {name: value for name, value in document.items() if name != "metadata"}
+    return _parse(known, revision, ())
+
+
+def _parse(document: Mapping[str, object], revision: int, others: Iterable[Problem]) -> Policy:
     problems: list[Problem] = []
     parsed: PolicyDocument | None = None
     try:
@@ -166,19 +181,27 @@ def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
         problems += problems_of(error, PolicyDocument)
     problems += islice(_doubles(mapping_at(document, "spec")), PROBLEM_LIMIT)
     problems += _size(document)
+    problems += islice(others, PROBLEM_LIMIT)
     if problems or parsed is None:
         raise InvalidDocument(problems)
     return _policy(parsed.spec, revision)
 
 
-def parse_stored_policy(document: Mapping[str, object], *, revision: int) -> Policy:
-    """The policy of a stored document, which a newer release may have written.
+def _addresses(spec: Mapping[str, object]) -> Iterator[Problem]:
+    """Grantors of the form that older releases took."""
+    for position, grantor in enumerate(_lower(mapping_at(spec, "waivers").get("grantors"))):
+        if "@" in grantor:
+            yield Problem(
+                path=f"spec.waivers.grantors[{position}]",
+                message=f"is the e-mail address {shown(grantor)}, which no token proves",
+                remedy=GRANTOR_RULE,
+            )
 
-    `metadata` is for people and holds no floor, so what is unknown there is left out. Any other key that is not known
-    may be a floor: raises InvalidDocument, as `parse_policy` does.
-    """
-    known = {name: value for name, value in document.items() if name != "metadata"}
-    return parse_policy(known, revision=revision)
+
+def former_grantors(document: Mapping[str, object]) -> tuple[str, ...]:
+    """The e-mail addresses among the grantors of a stored document: they grant nothing."""
+    spec = mapping_at(document, "spec")
+    return tuple(each for each in _lower(mapping_at(spec, "waivers").get("grantors")) if "@" in each)
 
 
 def policy_blob(document: Mapping[str, object]) -> bytes:
@@ -205,7 +228,7 @@ def _policy(spec: PolicySpec, revision: int) -> Policy:
         compliance=general,
         bases={ImageName(name): floor.over(general) for name, floor in spec.bases.items()},
         waivers=WaiverRules(
-            grantors=frozenset(address.lower() for address in spec.waivers.grantors),
+            grantors=frozenset(each.lower() for each in spec.waivers.grantors),
             longest=None if longest is None else seconds_of(longest),
         ),
         sources=frozenset(f"{each.publisher}:{each.offer}:{each.sku}".lower() for each in spec.sources),

@@ -134,6 +134,7 @@ class _Verdict(_Wire):
     evidence: str = ""
     simulated: StrictBool = False
     score: float | None = None
+    waived: tuple[str, ...] = ()
 
 
 class _Facts(_Wire):

@@ -67,7 +67,7 @@ def builds_of(
         cascade=images.cascade,
     )
     parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
-    judge = Judge(effects=effects, parents=parents, floors=policy.policies)
+    judge = Judge(effects=effects, parents=parents, floors=policy.policies, waivers=policy.waivers)
     captures = _captures_of(base)
     launcher = _launcher_of(base, policy, captures)
     containers = _containers_of(base, provenance, judge, launcher, outages, turns, completion)
@@ -121,7 +121,7 @@ def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> L
         blobs=base.ports.blobs,
         captures=captures,
         containers=base.ports.containers,
-        floors=policy.policies,
+        waivers=policy.waivers,
         deployment=base.deployment,
     )
 

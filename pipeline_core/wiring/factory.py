@@ -32,8 +32,10 @@ from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.retries import Retries
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
+from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.policies.rates import ChangeRates
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.archive import Archiver
@@ -47,6 +49,7 @@ from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
+from pipeline_core.services.views.bases import Bases
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
@@ -91,6 +94,9 @@ class Factory:
     sources: Sources
     recovery: Recovery
     policy: Policies
+    approvals: Approvals
+    waivers: WaiverGrants
+    bases: Bases
     requests: Requests
     canceller: Canceller
     queries: Queries
@@ -162,6 +168,9 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,
+        approvals=parts.policy.approvals,
+        waivers=parts.policy.waivers,
+        bases=parts.views.bases,
         requests=images.requests,
         canceller=builds.canceller,
         queries=parts.views.queries,

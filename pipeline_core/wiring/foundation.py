@@ -25,6 +25,8 @@ from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
+from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import WaiverStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
@@ -124,6 +126,8 @@ def records_of(
         breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
+        approvals=ApprovalStore(tables, reader),
+        waivers=WaiverStore(tables, reader),
         poison=PoisonStore(tables, reader),
         unlogged=UnloggedStore(tables, reader),
         unproven=UnprovenStore(tables, reader),

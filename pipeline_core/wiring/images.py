@@ -117,7 +117,7 @@ def _registrar_of(
         documents=effects.documents,
         blobs=blobs,
         floors=policy.rules,
-        deployment=base.deployment,
+        approvals=policy.approvals,
         forms=forms,
         sources=SourceRules(
             marketplace=base.ports.marketplace,

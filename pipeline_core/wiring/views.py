@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.outages.outages import Outages
+from pipeline_core.services.views.bases import Bases
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
@@ -21,6 +22,7 @@ class ViewParts:
 
     queries: Queries
     history: History
+    bases: Bases
     unreadable: UnreadableRows
     evidence: Evidence
     version_diff: VersionDiff
@@ -32,7 +34,12 @@ def views_of(
     """All view services, over the same records."""
     records, effects = base.records, base.effects
     held = ImageConditions(
-        policies=policy.policies, floors=policy.rules, receivers=notify.receivers, clock=effects.clock
+        policies=policy.policies,
+        floors=policy.rules,
+        receivers=notify.receivers,
+        approvals=policy.approvals,
+        waivers=policy.waivers,
+        clock=effects.clock,
     )
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
@@ -47,6 +54,7 @@ def views_of(
             outages=outages,
         ),
         history=history,
+        bases=Bases(records=records, clock=effects.clock, secops=base.deployment.secops),
         unreadable=unreadable,
         evidence=evidence,
         version_diff=VersionDiff(images=records.images, evidence=evidence),

@@ -6,6 +6,7 @@ A fleet is built on twins; what outlives a loss of tables is brought to Azurite 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pipeline_core.adapters.azure.blobs import AzureBlobs
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.system import SystemChance
+from pipeline_core.domain.blob_rights import BlobRights, BlobToken
 from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName, Region
@@ -67,6 +69,9 @@ class Blobs:
 
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         return self.inner.list(self.prefix + container, prefix, limit=limit)
+
+    def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
+        return self.inner.delegate(rights, now=now, until=until)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from simulation.world import ADMIN, SimulatedWorld
 SPEC = {
     "compliance": {"profile": "cis_server_l1", "minScore": 80, "alwaysFail": ["high"], "ratchet": 0},
     "bases": {"image-0": {"minScore": 90}, "image-that-comes-later": {"profile": "stig"}},
-    "waivers": {"grantors": ["secops@example.com"], "longest": "90d"},
+    "waivers": {"grantors": ["role:Factory.Admin"], "longest": "90d"},
     "sources": [{"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}],
     "regions": ["westeurope"],
     "maxAge": "30d",

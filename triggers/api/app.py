@@ -26,6 +26,7 @@ from triggers.api.routes import (
     state,
     versions,
 )
+from triggers.api.routes.grants import approvals, waivers
 from triggers.provider import Provider
 
 MODULES = (
@@ -44,6 +45,8 @@ MODULES = (
     sources,
     state,
     versions,
+    approvals,
+    waivers,
     pages,
 )  # in this order: the first route that matches answers
 _TITLE = "Image Factory"

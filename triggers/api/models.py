@@ -41,11 +41,10 @@ def _visible(text: str) -> str:
     return text
 
 
+VISIBLE = AfterValidator(_visible)
 _LINE = 200  # characters
 Reason = Annotated[
-    str,
-    Field(max_length=_LINE),
-    AfterValidator(_visible),
+    Annotated[str, Field(max_length=_LINE), VISIBLE],
     WithJsonSchema(ecma.visible(most=_LINE, is_blank_allowed=True).schema()),
 ]  # of a person, one line
 # The same where a service demands one: it says for what, so a request without it reaches the service.
@@ -174,7 +173,7 @@ class RegisteredImage(Image):
 class Gate(Answer):
     """The decision of one gate, and its evidence. `score` is 0 to 100, or null where the gate compares no scores.
 
-    `simulated` is true where a recorded or emulated machine answered, not a real one.
+    `simulated`: a recorded or emulated machine answered. `waived`: what was waived, who granted it, until when.
     """
 
     gate: str
@@ -182,6 +181,7 @@ class Gate(Answer):
     score: float | None
     evidence: str
     simulated: bool
+    waived: tuple[str, ...]
 
 
 class Build(Answer):
@@ -358,10 +358,11 @@ class PolicyVersion(Answer):
 
 
 class Policy(PolicyVersion):
-    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images."""
+    """One version with its document, `unregistered` bases after a PUT, and `notes` about what an older one accepted."""
 
     document: dict[str, JsonValue]
     unregistered: tuple[Text, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class PolicyVersions(Answer):

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Prints one line, "PATH: WHAT [RULE]", for everything below ROOT that must never be in an image. Changes nothing.
 #
-#   findings.sh --phase build|verify [--root DIR] [--booted EPOCH] [--format text|json]
+#   findings.sh --phase build|verify [--root DIR] [--booted EPOCH] [--format text|json] [--waived FILE]
 #
 # build: before deprovisioning. The identity of the build machine (host keys, machine-id, the state of cloud-init and
 # of the Azure agent) is still allowed.
 # verify: on a machine booted from the image. A file that is newer than the boot (EPOCH, default: the kernel's) is the
 # machine's own. An older file is part of the image. Ends with 0 if it could look everywhere, whatever it found.
+# FILE has lines of a rule, a tab and a path: such a finding is left out, and a line on the error output says so.
 # shellcheck disable=SC2094 # `say` prints a file's name, it does not write the file
 set -euo pipefail
 shopt -s nullglob dotglob
@@ -16,12 +17,14 @@ root=
 phase=
 booted=
 format=text
+waived=
 while (($#)); do
   case $1 in
     --root) root=${2%/} ;;
     --phase) phase=$2 ;;
     --booted) booted=$2 ;;
     --format) format=$2 ;;
+    --waived) waived=$2 ;;
     *) echo "findings: unknown option $1" >&2; exit 2 ;;
   esac
   shift 2
@@ -36,11 +39,21 @@ fi
 # If the clock is set shortly after boot, the boot's time moves. A file of the image is older by far more than this.
 slack=120
 paths=() whats=() rules=()
+declare -A forgiven=()
+if [[ -n $waived ]]; then
+  while IFS=$'\t' read -r rule path; do
+    forgiven[$rule$'\t'$path]=1
+  done <"$waived"
+fi
 
 # A name with a line end or another unprintable character is quoted, so that it cannot look like two findings.
 say() {
   local path=${1#"$root"}
   [[ $path != *[![:print:]]* ]] || path=$(printf '%q' "$path")
+  if [[ -n ${forgiven[$2$'\t'$path]:-} ]]; then
+    printf 'findings: waived: %s: %s [%s]\n' "$path" "$3" "$2" >&2
+    return 0
+  fi
   paths+=("$path") whats+=("$3") rules+=("$2")
 }
 

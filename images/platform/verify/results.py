@@ -84,24 +84,35 @@ def smoke(source: Path) -> object:
     return {"results": results}
 
 
-def failed_goss_tests(report: Path) -> list[str]:
-    """The summaries of the failed tests in goss's JSON; raises if goss ran no test."""
+def failed_goss_tests(report: Path) -> list[dict[str, str]]:
+    """The failed tests in goss's JSON, each with its name and its summary; raises if goss ran no test.
+
+    The name is what `spec.verify.waivers` of an image calls it: `Service: auditd: enabled`.
+    """
     found = json.loads(report.read_text(encoding="utf-8"))
     if found["summary"]["test-count"] < 1:
         raise ValueError(f"{report}: goss ran no test")
     return [
-        " ".join(str(test["summary-line"]).split())
+        {"invariant": named(test), "what": " ".join(str(test["summary-line"]).split())}
         for test in found["results"]
         # A test that was skipped proves nothing, so it counts as failed.
         if not test["successful"] or test.get("result") not in (0, None)
     ]
 
 
+def named(test: dict[str, object]) -> str:
+    """The name of a test of goss: the kind of the resource, which one it is, and the property that was tested."""
+    return ": ".join(str(test[key]) for key in ("resource-type", "resource-id", "property"))
+
+
 def hygiene(findings: Path, *reports: Path) -> object:
-    """One verdict over the hygiene findings and goss's tests for every image."""
-    found = [line for line in findings.read_text(encoding="utf-8", errors="replace").splitlines() if line]
+    """One verdict over the hygiene findings, which have rule and path, and goss's tests for every image."""
+    looked = json.loads(findings.read_text(encoding="utf-8"))
+    found = [{key: str(each[key]) for key in ("path", "rule", "what")} for each in looked["findings"]]
+    if looked["count"] != len(found):
+        raise ValueError(f"{findings}: {looked['count']} findings were counted, and {len(found)} are listed")
     for report in reports:
-        found += [f"goss: {line}" for line in failed_goss_tests(report)]
+        found += failed_goss_tests(report)
     return {"passed": not found, "findings": found[:FINDINGS_LIMIT], "count": len(found)}
 
 

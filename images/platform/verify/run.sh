@@ -19,7 +19,7 @@ trap 'rm -rf -- "$work"' EXIT
 write() { "$python" "$here/verify/results.py" "$@"; }
 
 # Hygiene comes first, while the machine is as it was booted.
-"$BASH" "$here/hygiene/findings.sh" --phase verify >"$work/findings"
+"$BASH" "$here/hygiene/findings.sh" --phase verify --format json >"$work/findings"
 rpm --query --all --queryformat \
   '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\n' >"$work/packages"
 write packages "$work/packages" "$results/packages.json"

@@ -24,6 +24,7 @@ class ContainerPlatform:
     `scratch` holds the containers' folders for temporary files. Its path is short, because Packer and its plugins
     open sockets there, and the path of a socket may have about a hundred characters.
     With a `workload_url` the builder signs in to Azure as a workload identity of `tenant`.
+    `addresses` maps addresses that a container is given to those that it has in its network, as private DNS does.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class ContainerPlatform:
     workload_url: str = ""
     tenant: str = ""
     starter: Starter = field(default_factory=PlainStarter)
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
         """The program that runs for a container's command. None if its image does not have this program."""
@@ -73,7 +75,7 @@ class ContainerPlatform:
                 "IF_OIDC_REQUEST_URL": self.workload_url,
                 "IF_OIDC_REQUEST_TOKEN": identity_header,
             }
-        return {**given, **own}
+        return {**given, **{name: self.addresses.get(value, value) for name, value in own.items()}}
 
     def temporary(self, home: Path) -> Path:
         """The folder for temporary files of the container with this home."""

@@ -18,6 +18,7 @@ LIFE_SECONDS: Final = 24 * 3600  # managed identities get tokens for a day
 WORKLOAD_SECONDS: Final = 600
 EXCHANGE_AUDIENCE: Final = "api://AzureADTokenExchange"
 ARM_AUDIENCES: Final = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
+STORAGE_AUDIENCES: Final = frozenset({"https://storage.azure.com"})
 VAULT_AUDIENCES: Final = frozenset({"https://vault.azure.net"})
 _KEY_NAMES: Final = uuid.UUID("6f2f2b0c-6d2c-4d0c-9d52-0c6a3f8b1d11")
 

@@ -1,16 +1,35 @@
-"""Azure Blob storage: bytes that are created once and never overwritten."""
+"""Azure Blob storage: bytes that are created once and never overwritten, and tokens for single blobs.
+
+A token is a user delegation SAS (learn, rest/api/storageservices/create-user-delegation-sas): signed with a key of at
+most 7 days that Entra gives for this identity, valid as far as this identity itself has the right, and allowed while
+shared keys are off. Scope `sr=b` is one blob. `sr=d`, one folder, exists only in an account with a hierarchical
+namespace, which has no versions of blobs (ADR 33).
+"""
 
 import itertools
+import threading
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
 
 from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
+from azure.storage.blob import (
+    BlobClient,
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContentSettings,
+    UserDelegationKey,
+    generate_blob_sas,
+)
 
 from pipeline_core.adapters.azure import errors
+from pipeline_core.domain.blob_rights import BlobPlace, BlobRight, BlobRights, BlobToken
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.ports import BlobFacts
 
 _PAGE = 1000
+_SKEW = timedelta(minutes=15)  # the documented allowance for clocks of others (learn, sas-best-practices)
+_KEY_LIFE = timedelta(hours=24)  # beyond the first token: so one request serves a day's builds
 
 
 class AzureBlobs:
@@ -18,6 +37,9 @@ class AzureBlobs:
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service
+        self._key: UserDelegationKey | None = None
+        self._key_until: datetime | None = None
+        self._lock = threading.Lock()
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
@@ -64,6 +86,53 @@ class AzureBlobs:
                 BlobFacts(name=blob.name, size=blob.size, changed_at=blob.last_modified)
                 for blob in itertools.islice(found, limit)
             ]
+
+    def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
+        """A token with these rights, which ends at `until`, at most 7 days from `now`."""
+        with errors.translated("get a key to delegate rights on blobs"):
+            key = self._key_for(now, until)
+        account = str(self._service.account_name)
+        signed = {
+            place: self._signed(account, key, place, allowed, until) for place, allowed in rights.items()
+        }
+        shared = frozenset.intersection(*(frozenset(parts) for parts in signed.values()))
+        own = {
+            place: urlencode([each for each in parts if each not in shared])
+            for place, parts in signed.items()
+        }
+        return BlobToken(until=until, shared=urlencode(sorted(shared)), own=own)
+
+    def _key_for(self, now: datetime, until: datetime) -> UserDelegationKey:
+        """The key that signs, kept in memory only, as long as it outlives the token."""
+        with self._lock:
+            if self._key is None or self._key_until is None or self._key_until < until:
+                ends = until + _KEY_LIFE
+                self._key = self._service.get_user_delegation_key(now - _SKEW, ends)
+                self._key_until = ends
+            return self._key
+
+    def _signed(
+        self,
+        account: str,
+        key: UserDelegationKey,
+        place: BlobPlace,
+        allowed: frozenset[BlobRight],
+        until: datetime,
+    ) -> Sequence[tuple[str, str]]:
+        query = generate_blob_sas(
+            account,
+            place.container,
+            place.name,
+            user_delegation_key=key,
+            permission=BlobSasPermissions(
+                read=BlobRight.READ in allowed,
+                create=BlobRight.CREATE in allowed,
+                add=BlobRight.APPEND in allowed,
+            ),
+            expiry=until,
+            protocol="https",
+        )
+        return parse_qsl(query, strict_parsing=True)
 
     def _client(self, container: str, name: str) -> BlobClient:
         return self._service.get_blob_client(container, name)

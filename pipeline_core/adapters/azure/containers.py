@@ -76,7 +76,13 @@ def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[s
                     "command": _COMMAND,
                     "resources": {"requests": {"cpu": new.cpu, "memoryInGB": new.memory_gib}},
                     "environmentVariables": [
-                        {"name": name, "value": value} for name, value in sorted(new.environment.items())
+                        *({"name": name, "value": value} for name, value in sorted(new.environment.items())),
+                        # "Environment variables with secure values aren't visible in your container's properties"
+                        # (learn, container-instances-environment-variables).
+                        *(
+                            {"name": name, "secureValue": value}
+                            for name, value in sorted(new.secrets.items())
+                        ),
                     ],
                 },
             }

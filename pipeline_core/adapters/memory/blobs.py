@@ -1,12 +1,14 @@
 """Blobs in memory: created once, never overwritten. Only `append` adds to a blob, as the builder does."""
 
 import bisect
+import hashlib
 import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline_core.domain.blob_rights import BlobRights, BlobToken
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
 from pipeline_core.ports import BlobFacts, Clock
 
@@ -65,6 +67,15 @@ class MemoryBlobs:
             begin = bisect.bisect_left(names, prefix)
             found = itertools.takewhile(lambda name: name.startswith(prefix), names[begin : begin + limit])
             return [_facts(name, held[name]) for name in found]
+
+    def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
+        """A token with these rights, which ends at `until`. Nothing here checks it."""
+        own = {}
+        for place, allowed in rights.items():
+            letters = "".join(sorted(right.value[0] for right in allowed))
+            signed = hashlib.sha256(f"{place}\n{letters}\n{until.isoformat()}".encode()).hexdigest()
+            own[place] = f"sp={letters}&sig={signed}"
+        return BlobToken(until=until, shared=f"se={until:%Y-%m-%dT%H:%M:%SZ}&sr=b", own=own)
 
     def append(self, container: str, name: str, content: bytes) -> None:
         """Append, as the builder does with its log. For tests and the simulation."""

@@ -68,7 +68,8 @@ class MemoryContainers:
             if before.gone_at is not None or before.shown.state is GroupState.STARTING:
                 raise TransientError(ErrorClass.CONFLICT, f"{new.name} is still transitioning")
             ended = before.shown.state in (GroupState.SUCCEEDED, GroupState.FAILED)
-            if ended and before.wanted.environment != new.environment:
+            same = (before.wanted.environment, before.wanted.secrets) == (new.environment, new.secrets)
+            if ended and not same:
                 raise PermanentError(ErrorClass.TEMPLATE, f"{new.name} has ended: delete it, then create it")
             shown = ContainerGroup(name=new.name, state=GroupState.STARTING, tags=dict(new.tags))
             self._groups[new.name] = _Group(wanted=new, shown=shown, starts=before.starts + 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, captures
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.captures import Capture, TraitConflict
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
@@ -20,7 +20,7 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import GalleryName, ImageName
-from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource, VersionState
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, Resources, TaggedResource, VersionState
 from pipeline_core.services.versions.purchases import Purchases
 
 _MANAGED_IMAGE = "Microsoft.Compute/images"
@@ -102,10 +102,46 @@ class Captures:
         if build.version is None:
             return None
         found = self.galleries.find_version(self.quarantine_of(build), build.image, build.version)
-        if found is None:
+        if found is None or self._foreign(build, found, build.attempt):
             return None
-        tags = (found.tags.get(attempts.BUILD_TAG), found.tags.get(attempts.ATTEMPT_TAG))
-        return found.state if tags == (str(build.id), str(build.attempt)) else None
+        return found.state
+
+    def demand_made(self, build: Build) -> None:
+        """Refuse to publish a quarantined version that the build's own attempt has not made. One that is gone passes.
+
+        Every builder may write every quarantined version that does not exist yet, so its name alone says nothing.
+        Raises PermanentError (PROVENANCE).
+        """
+        if build.version is None:
+            return
+        gallery = self.quarantine_of(build)
+        found = self.galleries.find_version(gallery, build.image, build.version)
+        foreign = "" if found is None else self._foreign(build, found, build.build_attempt)
+        if foreign:
+            text = f"{gallery}/{build.image}@{build.version} is not what {build.id} made: {foreign}"
+            remedy = "it is not published; find out who made it, then rebuild"
+            raise PermanentError(ErrorClass.PROVENANCE, f"{text}; {remedy}", owner=Owner.PLATFORM)
+
+    def _foreign(self, build: Build, found: GalleryImageVersion, attempt: int) -> str:
+        """What shows that another writer made this version; empty where it is the one of this attempt to build."""
+        wanted = {
+            attempts.BUILD_TAG: str(build.id),
+            attempts.ATTEMPT_TAG: str(attempt),
+            attempts.STAGE_TAG: Phase.BUILDING.stage,
+            attempts.IMAGE_TAG: str(build.image),
+        }
+        for tag, value in wanted.items():
+            if found.tags.get(tag) != value:
+                return f"its tag {tag} is {found.tags.get(tag)!r}, not {value!r}"
+        source = found.copied_from.lower()
+        machines, images = (
+            f"{self._build_resources}/{kind}/".lower()
+            for kind in ("Microsoft.Compute/virtualMachines", _MANAGED_IMAGE)
+        )
+        own = images + attempts.managed_image_of(build, attempt)
+        if source and source != own and not source.startswith(machines):
+            return f"it was made from {found.copied_from}, not from this attempt's machine"
+        return ""
 
     def explain(self, gallery: GalleryName, image: ImageName, text: str) -> str:
         """`text`, Azure's word about a copy, behind what to do about it where this is known."""
@@ -116,19 +152,22 @@ class Captures:
     def managed_image_of(self, build: Build, definition: OsTraits) -> str:
         """The name of the managed image that this attempt makes, empty where its machine is captured directly."""
         is_needed = captures.capture_into(definition.security_type) is Capture.MANAGED_IMAGE
-        return attempts.managed_image_of(build) if is_needed else ""
+        return attempts.managed_image_of(build, build.attempt) if is_needed else ""
+
+    @property
+    def _build_resources(self) -> str:
+        place = self.deployment
+        return f"/subscriptions/{place.subscription_id}/resourceGroups/{place.build_resource_group}/providers"
 
     def discard(self, build: Build) -> None:
         """Start the deletion of the attempt's managed image. It may not exist.
 
         A failure costs nothing: the image carries the tags of the build, and the reaper removes it at the end.
         """
-        name = attempts.managed_image_of(build)
-        place = self.deployment
-        folder = (
-            f"/subscriptions/{place.subscription_id}/resourceGroups/{place.build_resource_group}/providers"
+        name = attempts.managed_image_of(build, build.attempt)
+        found = TaggedResource(
+            id=f"{self._build_resources}/{_MANAGED_IMAGE}/{name}", type=_MANAGED_IMAGE, tags={}
         )
-        found = TaggedResource(id=f"{folder}/{_MANAGED_IMAGE}/{name}", type=_MANAGED_IMAGE, tags={})
         try:
             self.resources.begin_delete(found)
         except FactoryError as error:

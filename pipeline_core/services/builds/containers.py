@@ -7,7 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, builds, gates, pauses, retry
+from pipeline_core.domain import attempts, azure_codes, blob_rights, builds, gates, pauses, retry
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import (
@@ -30,7 +30,7 @@ from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress,
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.services.versions.turns import Turn, Turns
+from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -50,6 +50,7 @@ _WANTED = timedelta(hours=1)  # after its slot, a build that nothing held back c
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
+_TOKEN_ENDED = f"exit code {blob_rights.ENDED_EXIT}"  # as `ContainerGroup.detail` begins
 _NO_IMAGE = "Failed to pull image"  # an event without a code; learn container-instances-troubleshooting
 
 
@@ -123,6 +124,9 @@ class ContainerStage:
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             error_class = ErrorClass.EVICTION
         cause = self.attempts.find_text(build, attempts.GIVEN_UP)
+        if cause.partition(" | ")[0] == _TOKEN_ENDED:
+            text = "the container's token for its files had ended before it could report; each attempt gets a new one"
+            return Failure(error_class=ErrorClass.TOKEN, message=text, owner=Owner.PLATFORM)
         named = azure_codes.find_in_text(cause, Occasion.CALL)
         if named is not None and named.error_class is not None:
             error_class = named.error_class
@@ -139,9 +143,9 @@ class ContainerStage:
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
-        unwanted = self._find_unwanted(build, turn, now)
-        if unwanted is not None:
-            return self._withdraw(stored, turn, unwanted)
+        ended = self._end_unwanted(stored, turn, now)
+        if ended is not None:
+            return ended
         try:
             # Before the note that takes the turn: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
@@ -159,26 +163,22 @@ class ContainerStage:
             raise
         return Wait(delay=self.wait)
 
-    def _find_unwanted(self, build: Build, turn: int, now: datetime) -> Turn | None:
-        """The answer about a build that has waited or is tried again, and that nobody wants any more.
+    def _end_unwanted(self, stored: Stored[Build], turn: int, now: datetime) -> Progress | None:
+        """End a build that has waited or is tried again, and that nobody wants any more; None where it goes on.
 
         The first creation soon after the slot is not asked about: the build was, when it got the slot. A note without
         a group is from a pause or a refusal. A build that verifies is not asked about either: its machine starts from
         its own version, which is proven now and kept out of `latest`, for the day its input returns.
+        Taking the turn keeps all other handlers from creating the group. The reaper removes what earlier attempts left.
         """
-        if build.phase is not Phase.BUILDING:
-            return None
+        build = stored.value
         is_quick = (
             turn == 1 and build.attempt == 1 and now <= (build.started_at or build.created_at) + _WANTED
         )
-        return None if is_quick else self.turns.find_unwanted(build)
-
-    def _withdraw(self, stored: Stored[Build], turn: int, unwanted: Turn) -> Progress:
-        """End the build in place of the creation. Taking the turn keeps every other handler from creating the group.
-
-        What earlier attempts left in quarantine goes by the reaper, because their build has ended.
-        """
-        if not self._takes_turn(stored.value, turn):
+        unwanted = None if is_quick or build.phase is not Phase.BUILDING else self.turns.find_unwanted(build)
+        if unwanted is None:
+            return None
+        if not self._takes_turn(build, turn):
             return Wait(delay=self.wait)
         self.completion.end(stored, Result.WITHDRAWN, head=unwanted.head, why=unwanted.answer.why)
         return Ended()

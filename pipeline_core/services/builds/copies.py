@@ -47,6 +47,7 @@ class Copies:
             return Wait(delay=value.copy_after - now)
         if value.version is None or value.provenance is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {value.id} has nothing proven to publish")
+        self.captures.demand_made(value)
         definition = self.effects.documents.definition(value.definition)
         life = definition.publish.end_of_life
         try:

@@ -183,10 +183,12 @@ class Driver:
         """Send the message for the next look, unless sweeps alone look at the build by now.
 
         One that pauses goes on by its own messages, because they probe. So does one that was refused by anything but
-        a lack (`is_lack`): the platform breaker counts no look of a sweep.
+        a lack (`is_lack`): the platform breaker counts no look of a sweep. So does one that
+        publishes or stops: it ends by the gallery's answers, without a timer.
         """
         lasts = self.effects.clock.now() - build.phase_since
-        if is_lack and not paused and retry.is_left_to_sweeps(lasts, delay):
+        waits_for_container = build.phase.has_container and not build.is_stopping
+        if waits_for_container and is_lack and not paused and retry.is_left_to_sweeps(lasts, delay):
             self.effects.logs.note("step-left-to-sweeps", image=str(build.image), build_id=str(build.id))
             return
         self.effects.outbox.step(build, delay=delay, reason=reason, tries=tries, paused=paused)

@@ -1,7 +1,7 @@
-"""Collect the inputs of the gates for a verified version: definition, floor, date, score of the parent.
+"""Collect the inputs of the gates for a verified version: definition, floor, granted waivers, score of the parent.
 
-It decides nothing itself. Each judgement reads the definition and the floor. After a scan, a child costs the lookup of
-its parent's scan too.
+It decides nothing itself. Each judgement reads the definition and the floor. A definition that asks for waivers costs
+one read of the image's grants, and a child that was scanned the lookup of its parent's scan.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.wire.job import BuildReport
 
@@ -24,6 +25,7 @@ class Judge:
     parents: ParentScores
     effects: Effects
     floors: Floors
+    waivers: WaiverGrants
 
     def judge(self, build: Build, report: BuildReport) -> tuple[ComplianceFloor, tuple[Verdict, ...] | None]:
         """The floor, and the verdicts of all gates that apply to this build.
@@ -31,7 +33,8 @@ class Judge:
         The verdicts are None where the floor has changed since the scan was requested: the version must be
         verified again.
         """
-        verify = self.effects.documents.definition(build.definition).verify
+        definition = self.effects.documents.definition(build.definition)
+        verify = definition.verify
         floor = self.floors.floor_of(build.image)
         scan = None if report.scan is None else report.scan.to_domain()
         if gates.is_outdated(verify, floor, scan):
@@ -42,7 +45,7 @@ class Judge:
             verify,
             [check.to_domain() for check in report.checks],
             scan,
-            today=self.effects.clock.now().date(),
+            waivers=self.waivers.judged(definition, floor.waivers),
             floor=floor,
             parent=self.parents.find(origin, build.parent)
             if is_scanned and isinstance(origin, ParentVersion)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from pipeline_core import telemetry
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, captures, gates
+from pipeline_core.domain import attempts, blob_rights, captures, gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import (
     AnsibleStep,
@@ -19,6 +19,7 @@ from pipeline_core.domain.definitions import (
     Provisioner,
     SecurityType,
     ShellStep,
+    WaiverKind,
 )
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, PermanentError
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
@@ -29,9 +30,10 @@ from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
-from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.state.stores import Records
+from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
@@ -61,7 +63,7 @@ class Launcher:
     captures: Captures
     containers: Containers
     documents: Documents
-    floors: Floors
+    waivers: WaiverGrants
     deployment: Deployment
 
     def prepare(self, build: Build, group: str, now: datetime) -> NewContainerGroup:
@@ -75,7 +77,22 @@ class Launcher:
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
             self.blobs.create("jobs", f"{digest}.json", content, media_type="application/json")
-        return NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
+        return NewContainerGroup(
+            name=group,
+            environment=self._environment(job, digest),
+            secrets={blob_token.VARIABLE: self._token(build, definition, job, digest, now)},
+            tags=job.tags,
+        )
+
+    def _token(
+        self, build: Build, definition: ImageDefinition, job: wire.BuildJob, digest: str, now: datetime
+    ) -> str:
+        """The rights of this attempt, for no other folder, and for no longer than it can run."""
+        inputs = (build.inputs.bundle, build.inputs.platform)
+        stage = build.phase.stage
+        rights = blob_rights.rights_of(attempts.folder_of(build), stage, job=Digest(digest), bundles=inputs)
+        until = blob_rights.ends_at(now, stage, definition.build.timeout)
+        return blob_token.to_wire(self.blobs.delegate(rights, now=now, until=until))
 
     def create(self, new: NewContainerGroup) -> None:
         """Create the group, by one call. The caller has just looked for it and not found it."""
@@ -136,13 +153,19 @@ class Launcher:
             plan=None if prepared.os.plan is None else wire.Plan.of(prepared.os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
-            tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
+            tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
+            waived=self._waived(definition) if is_build else (),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
             lease_until=lease,
             tags={**self.deployment.tags, **_tags(build, lease)},
         )
+
+    def _waived(self, definition: ImageDefinition) -> tuple[wire.WaivedFinding, ...]:
+        """Findings of hygiene that are waived at this moment: the check of the build stage passes them."""
+        counting = self.waivers.counting(definition, WaiverKind.HYGIENE)
+        return tuple(wire.WaivedFinding(rule=each.rule, path=each.asked.path) for each in counting)
 
     def _source(self, build: Build, gallery: GalleryName) -> wire.MarketplaceImage | wire.GalleryImage:
         origin = build.inputs.origin

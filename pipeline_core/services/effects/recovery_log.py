@@ -1,4 +1,5 @@
-"""Keep a log, outside the tables, of facts that nothing else holds: definitions, deletions, platform, policy.
+"""Keep a log, outside the tables, of facts that nothing else holds: definitions, deletions, platform, policy,
+grants.
 
 The recovery log follows committed records and decides nothing. A change that was refused or lost its race never
 gets here. A note in the index before each change says that an entry may be missing. The sweep writes that entry.
@@ -14,6 +15,7 @@ from pipeline_core.domain.errors import AlreadyExists, InvalidValue, TablesLost,
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
+from pipeline_core.services.effects.grant_log import GrantLog
 from pipeline_core.state import unlogged
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import recovery_log as wire
@@ -37,6 +39,7 @@ class RecoveryLog:
         self._unlogged = records.unlogged
         self._clock = clock
         self._logs = logs
+        self.grants = GrantLog(blobs, records, clock, logs)
         self._written: OrderedDict[ImageName, str] = OrderedDict()
         self._lock = Lock()
 
@@ -86,7 +89,7 @@ class RecoveryLog:
     def _repair(self, subject: str) -> None:
         if subject == unlogged.POLICY:
             self.settle_policy()
-        else:
+        elif not self.grants.repair(subject):
             self.settle(None if subject == unlogged.PLATFORM else ImageName(subject))
 
     def find_image(self, image: ImageName) -> ImageEntry | None:

@@ -268,6 +268,7 @@ class Reconciler:
             outcome=Outcome.IN_FLIGHT,
             gates=head.value.registration.gates,
             limits=head.value.registration.limits,
+            grants=head.value.grants,
         )
         observed = observation.snapshot.world.heads[image]
         active = ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.PENDING)

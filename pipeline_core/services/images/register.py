@@ -170,7 +170,7 @@ class Registrar:
         if former is not None:
             self.records.reserved.remove(name)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
-        notes = look.notes
+        notes = (*look.notes, *self.rules.notes(definition, policy))
         if old is not None and _is_judged_anew(head, old.value):
             notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
         halted = self.records.pauses.text(self.effects.clock.now())

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline_core.deployment import Deployment
+from pipeline_core.domain import approvals
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.floors import limit_of
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import FACTORY_ITSELF
-from pipeline_core.domain.names import LIVE, ImageName
+from pipeline_core.domain.names import LIVE, ImageName, TeamName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -20,6 +20,7 @@ from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.marketplace import SourceFindings, SourceRules
+from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -34,7 +35,7 @@ class RegistrationRules:
     blobs: Blobs
     documents: Documents
     floors: PolicyRules
-    deployment: Deployment
+    approvals: Approvals
     forms: Sequence[Form]  # of secrets
     sources: SourceRules
 
@@ -65,6 +66,10 @@ class RegistrationRules:
             yield from self._parent_problems(definition, definition.origin, old)
         yield from _version_problems(definition, self.last_version(name, old))
         yield from self.floors.problems(definition, policy)
+
+    def notes(self, definition: ImageDefinition, policy: Policy) -> tuple[str, ...]:
+        """For the person who registers: what does not count yet, and whom to ask."""
+        return self.floors.notes(definition, policy)
 
     def look_at_azure(self, definition: ImageDefinition, old: ImageHead | None) -> SourceFindings:
         """What Azure says about the source and about the image definitions that exist."""
@@ -147,13 +152,7 @@ class RegistrationRules:
                 remedy="register the parent first, or name one that GET /api/images lists",
             )
             return
-        team = parent.value.registration.team
-        if team not in (definition.team, self.deployment.secops):
-            yield Problem(
-                path="spec.parent.image",
-                message=f"{origin.image} belongs to team {team}, and only that team builds on it",
-                remedy=f"use an image of {self.deployment.secops} or of team {definition.team}",
-            )
+        yield from self._approval_problems(definition.team, parent.value, old)
         theirs = self.documents.definition(parent.value.registration.definition).os
         for what, own, other in (
             ("generation", definition.os.generation.value, theirs.generation.value),
@@ -171,6 +170,24 @@ class RegistrationRules:
         problem = Forest(records=self.records).find_problem(definition.name, origin.image)
         if problem is not None:
             yield problem
+
+    def _approval_problems(
+        self, team: TeamName, parent: ImageHead, old: ImageHead | None
+    ) -> Iterator[Problem]:
+        """A team may build on this parent. An image that stays where it stands goes on: it has a condition instead."""
+        if old is not None and (old.registration.parent, old.registration.team) == (parent.name, team):
+            return
+        state, approval = self.approvals.state(parent, team)
+        if state.is_good:
+            return
+        owner = parent.registration.team
+        yield Problem(
+            path="spec.parent.image",
+            message=f"{parent.name} belongs to team {owner}, and team {team} may not build on it:"
+            f" {approvals.why_not(state, approval)}",
+            remedy=f"{approvals.who_helps(state, parent.name, team, owner)}, or use an image that"
+            f" `imagefactory bases --team {team}` lists",
+        )
 
 
 def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) -> Iterator[Problem]:

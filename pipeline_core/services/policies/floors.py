@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.domain import conditions, floors
+from pipeline_core.domain import conditions, floors, waivers
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.floors import Promises
@@ -17,6 +17,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.wire.problems import Problem
 
 
@@ -26,6 +27,7 @@ class PolicyRules:
 
     policies: Policies
     effects: Effects
+    waivers: WaiverGrants
 
     def policy(self) -> Policy:
         """The policy in force, as readers see it. Raises UnreadableRow."""
@@ -49,10 +51,14 @@ class PolicyRules:
             policy=policy,
             root=root,
             team=definition.team,
-            today=self.effects.clock.now().date(),
         )
-        for breach in found:
+        today = self.effects.clock.now().date()
+        for breach in (*found, *waivers.refusals(definition, policy, today)):
             yield Problem(path=breach.path, message=breach.message, remedy=breach.remedy)
+
+    def notes(self, definition: ImageDefinition, policy: Policy) -> tuple[str, ...]:
+        """The waivers of a definition that do not count yet, each with the command that grants it."""
+        return self.waivers.notes(definition, policy.waivers)
 
     def find_condition(
         self,
@@ -80,7 +86,6 @@ class PolicyRules:
                 policy=policy,
                 root=root,
                 team=registration.team,
-                today=now.date(),
             )
         ]
         if head.current is not None:

@@ -5,7 +5,7 @@ time. Only the parsed document is cached. It is cached under its digest, so it c
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
@@ -69,11 +69,15 @@ class PolicyDocumentLost(UnreadableRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyShown:
-    """One version with its document. `unregistered` lists bases of it whose names no image has (yet)."""
+    """One version with its document. `unregistered` lists bases of it whose names no image has (yet).
+
+    `notes` say what SecOps should change in a document that an older release accepted.
+    """
 
     version: PolicyVersion
     document: Mapping[str, object]
     unregistered: tuple[ImageName, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +215,8 @@ class Policies:
                 else f"there is no version {revision} of the policy"
             )
             raise NotFound(f"{which}; GET /api/policy/versions lists what was put in force")
-        return PolicyShown(version=version, document=self._document(version.digest))
+        document = self._document(version.digest)
+        return PolicyShown(version=version, document=document, notes=tuple(_notes(document)))
 
     def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
         """The versions that were in force, with person and time, the newest first, below the revision `before`."""
@@ -311,6 +316,16 @@ class Policies:
                     )
                 )
         return problems, tuple(unregistered)
+
+
+def _notes(document: Mapping[str, object]) -> Iterator[str]:
+    former = wire.former_grantors(document)
+    if former:
+        yield (
+            f"spec.waivers.grantors names e-mail addresses, which no token proves, so they grant nothing:"
+            f" {', '.join(former)}. Name object ids or role:NAME instead; while no other grantor is named, SecOps"
+            " grants waivers"
+        )
 
 
 def etag_of(version: PolicyVersion) -> str:

@@ -143,6 +143,7 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
             "evidence": verdict.evidence,
             "simulated": verdict.simulated,
             **({} if verdict.score is None else {"score": verdict.score}),
+            **({"waived": [*verdict.waived]} if verdict.waived else {}),
         }
         for verdict in verdicts
     }

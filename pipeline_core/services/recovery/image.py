@@ -4,6 +4,7 @@ It inserts missing records, and keeps existing ones as they are. The head is wri
 complete. An image without a head is recovered again.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,6 +38,7 @@ from pipeline_core.services.recovery.live_versions import Found, LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
+from pipeline_core.state.grants.waivers import put_waiver
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.recovery_log import ImageEntry
@@ -146,6 +148,7 @@ class ImageRecovery:
         self._follow(head, live)
         self._index(head)
         self.records.archive.recover(name)
+        self._recover_grants(name)
         self._commit(head, claims, principal)
         self.effects.projection.project(name)
 
@@ -191,12 +194,23 @@ class ImageRecovery:
             deleted_at=entry.deleted_at,
         )
         self.records.archive.recover(name)
+        self._recover_grants(name)
         self.records.placements.add(gallery, name)
         self.records.reserved.add(name)
         try:
             self.records.images.commit([records.put_former(former, etag=None)])
         except AlreadyExists:
             return
+
+    def _recover_grants(self, name: ImageName) -> None:
+        """Insert the approvals of the image as a parent, and its waivers, where they are missing."""
+        log = self.effects.recovery_log.grants
+        for approval in log.approvals(name):
+            with contextlib.suppress(AlreadyExists):
+                self.records.approvals.save(approval, etag=None)
+        for grant in log.waivers(name):
+            with contextlib.suppress(AlreadyExists):
+                self.records.images.commit([put_waiver(grant, etag=None)])
 
     def _former_definition(
         self, name: ImageName, entry: ImageEntry, found: Found

@@ -15,6 +15,7 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import OPEN
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverState, asked_by
 from pipeline_core.ports import BlobFacts, Blobs
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
@@ -70,12 +71,17 @@ def _failure_of(report: BuildReport, definition: ImageDefinition) -> Failure | N
         return report.failure()
     if report.stage == "build":
         return None
-    # Judged by the definition alone: the policy and the parent's score of that time are lost as well.
+    # Judged by the definition alone: the policy, the grants and the parent's score of that time are lost as well. So
+    # each waiver that it asks for counts. An input that might have passed is not blocked, only built again.
+    waivers = [
+        JudgedWaiver(image=definition.name, asked=asked, state=WaiverState.GRANTED)
+        for asked in asked_by(definition.verify)
+    ]
     verdicts = gates.judge(
         definition.verify,
         [check.to_domain() for check in report.checks],
         None if report.scan is None else report.scan.to_domain(),
-        today=report.ended_at.date(),
+        waivers=waivers,
         floor=OPEN.compliance,
         parent=None,
     )

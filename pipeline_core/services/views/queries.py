@@ -76,6 +76,7 @@ class Queries:
         opened = self.effects.reads.begin(self.records.breakers.list)
         lost = self.effects.reads.begin(lambda: tuple(origins.lost(self.records, head, snapshot.world.heads)))
         policy = self.effects.reads.begin(self.held.policy)
+        approved = self.effects.reads.begin(lambda: self.held.of_approval(head, snapshot.world))
         with_history = self._begin_history(name, head)
         decision = plan.plan(snapshot, now)
         hold = holds.find_hold(snapshot, now)
@@ -95,7 +96,9 @@ class Queries:
                 *(() if taken_out is None else (taken_out,)),
                 *registered_conditions.of_registration(head, snapshot.world),
                 *registered_conditions.of_source(head, snapshot.world),
+                *approved(),
                 *self.held.below(head, snapshot.world, policy()),
+                *self.held.of_waivers(head, policy()),
                 *self.held.of_receivers(head),
             ),
         )
@@ -108,9 +111,10 @@ class Queries:
         Sources are read for a page with roots, and phases for one with builds. An image that was last looked at by an
         older release costs a read of its parent.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. Blocked, HeldBack and
-        BuiltFromTakenOut are not among them: they need rows that are read only for a single image. An image whose row
-        cannot be read is `unknown`; its team is not known either, so a list of one team does not have it.
+        Conditions come with the same page: poison marks and the breaker are in the head. ApprovalEnds, WaiverEnds,
+        Blocked, HeldBack and BuiltFromTakenOut are not among them: they need rows that are read only for a single
+        image. An image whose row cannot be read is `unknown`; its team is not known either, so a list of one team does
+        not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         if not page.heads and not page.unreadable and not after:

@@ -5,6 +5,7 @@ The one read that gives a dispatcher all slots gives this row too.
 
 import json
 
+from pipeline_core.domain import canonical
 from pipeline_core.domain.dispatch import NO_TEAM_SLOTS, TeamSlots
 from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import Cell, Row
@@ -31,5 +32,5 @@ def cells(slots: TeamSlots) -> dict[str, Cell]:
     return {
         "revision": slots.revision,
         "general": slots.general or _NONE,
-        "teams": json.dumps(own, separators=(",", ":")),
+        "teams": canonical.compact(own),
     }

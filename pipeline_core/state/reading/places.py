@@ -18,6 +18,7 @@ from pipeline_core.state import (
     unlogged,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
+from pipeline_core.state.grants import approvals, waivers
 from pipeline_core.state.limits import days, rates
 from pipeline_core.state.notifications import feeds, notices
 from pipeline_core.state.outages import breakers
@@ -37,6 +38,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "images/*/request:": images.REQUESTS,
     "images/*/unproven:": unproven.UNPROVEN,
     "images/*/version:": versions.VERSIONS,
+    "images/*/waiver:": waivers.WAIVERS,
     "images/*/move": lineage.DECIDED,
     "index/lineage/ledger": lineage.LEDGERS,
     "index/lineage/fault:": lineage.FAULTS,
@@ -47,6 +49,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/sources/": sources.SOURCES,
     "index/platform/current": sources.PLATFORMS,
     "index/policy/": policy.VERSIONS,
+    "index/approvals/": approvals.APPROVALS,
     "index/poison/": poison.RECORDS,
     "index/observed/round": observations.ROUNDS,
     "index/observed/suspects": observations.SUSPECTS,

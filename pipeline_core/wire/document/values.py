@@ -19,6 +19,13 @@ _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
 _EMAIL = re.compile(
     r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}", re.ASCII
 )
+_GRANTOR = re.compile(
+    r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|role:[A-Za-z0-9][A-Za-z0-9._-]{0,118}", re.ASCII
+)
+GRANTOR_RULE = (
+    "give the object id of a person or an application (`az ad signed-in-user show --query id`), or role:NAME"
+    " for an app role"
+)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
@@ -108,6 +115,15 @@ def guest_path(text: str) -> str:
     return text
 
 
+def grantor(text: str) -> str:
+    """An object id or `role:NAME`. An e-mail address is read too: documents of older releases name grantors so."""
+    if "@" in text:
+        return email(text)
+    if not _GRANTOR.fullmatch(text):
+        raise Refused(f"{shown(text)} is neither an object id nor an app role", GRANTOR_RULE)
+    return text
+
+
 def email(text: str) -> str:
     """An e-mail address."""
     if _EMAIL.fullmatch(text) is None or ".." in text:
@@ -178,6 +194,7 @@ RegionText = Annotated[str, Field(max_length=41), AfterValidator(value_of(names.
 PathText = Annotated[str, Field(min_length=1, max_length=240), AfterValidator(bundle_path)]
 GuestPathText = Annotated[str, Field(min_length=1, max_length=240), AfterValidator(guest_path)]
 EmailText = Annotated[str, Field(max_length=254), AfterValidator(email)]
+GrantorText = Annotated[str, Field(max_length=254), AfterValidator(grantor)]
 UrlText = Annotated[str, Field(max_length=2000), AfterValidator(https_url)]
 WindowText = Annotated[str, Field(max_length=120), AfterValidator(window)]
 DayText = Annotated[str, Field(max_length=10), AfterValidator(day)]

@@ -111,12 +111,21 @@ class Build(Part):
 
 
 class Waiver(Part):
-    """A rule that the image may fail until a day."""
+    """A rule of the scan that the team asks SecOps to forgive. `owner` is of older documents and decides nothing."""
 
     rule: values.RuleText
     reason: values.ShortText
-    owner: values.EmailText
-    expires: values.DayText
+    owner: values.EmailText | None = None
+    expires: values.DayText | None = None
+
+
+class OtherWaiver(Part):
+    """A finding in the image (`hygiene` with `path`), or a test of the platform (`invariant`), to be forgiven."""
+
+    hygiene: values.RuleText | None = None
+    path: values.GuestPathText | None = None
+    invariant: values.ShortText | None = None
+    reason: values.ShortText
 
 
 class Compliance(Part):
@@ -134,6 +143,7 @@ class Verify(Part):
     goss: values.PathText | None = None
     smoke: Annotated[list[values.PathText], Field(max_length=50)] = Field(default_factory=list)
     compliance: Compliance | None = None
+    waivers: Annotated[list[OtherWaiver], Field(max_length=100)] = Field(default_factory=list)
 
 
 class TargetRegion(Part):

@@ -162,8 +162,8 @@ def _verification(verify: model.Verify) -> definitions.Verification:
             definitions.Waiver(
                 rule=waiver.rule,
                 reason=waiver.reason,
-                owner=waiver.owner,
-                expires=date.fromisoformat(waiver.expires),
+                owner=waiver.owner or "",
+                expires=None if waiver.expires is None else date.fromisoformat(waiver.expires),
             )
             for waiver in target.waivers
         )
@@ -173,7 +173,22 @@ def _verification(verify: model.Verify) -> definitions.Verification:
             waivers=waivers,
             tailoring=target.tailoring,
         )
-    return definitions.Verification(goss=verify.goss, smoke=tuple(verify.smoke), compliance=compliance)
+    return definitions.Verification(
+        goss=verify.goss,
+        smoke=tuple(verify.smoke),
+        compliance=compliance,
+        waivers=tuple(map(_other_waiver, verify.waivers)),
+    )
+
+
+def _other_waiver(waiver: model.OtherWaiver) -> definitions.Waiver:
+    if waiver.invariant is not None:
+        kind = definitions.WaiverKind.INVARIANT
+        return definitions.Waiver(rule=waiver.invariant, reason=waiver.reason, kind=kind)
+    if waiver.hygiene is None or waiver.path is None:
+        raise AssertionError("the rules refuse a waiver of no kind")
+    kind = definitions.WaiverKind.HYGIENE
+    return definitions.Waiver(rule=waiver.hygiene, path=waiver.path, reason=waiver.reason, kind=kind)
 
 
 def _publication(publish: model.Publish, location: Region) -> definitions.Publication:

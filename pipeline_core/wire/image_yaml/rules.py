@@ -35,9 +35,40 @@ def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
     yield from _doubles_of_key("spec.publish.regions", "name", mapping_at(spec, "publish").get("regions"))
     waivers = mapping_at(spec, "verify", "compliance").get("waivers")
     yield from _doubles_of_key("spec.verify.compliance.waivers", "rule", waivers)
+    yield from _other_waivers(_list(mapping_at(spec, "verify").get("waivers")))
     for position, hook in enumerate(_list(spec.get("notify"))):
         if isinstance(hook, Mapping):
             yield from _doubles(f"spec.notify[{position}].events", _list(hook.get("events")))
+
+
+def _other_waivers(waivers: Iterable[object]) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], str] = {}
+    for position, waiver in enumerate(waivers):
+        place = f"spec.verify.waivers[{position}]"
+        if not isinstance(waiver, Mapping):
+            continue
+        kinds = [key for key in ("hygiene", "invariant") if waiver.get(key) is not None]
+        if len(kinds) != 1:
+            yield Problem(
+                path=place,
+                message=f"has {'both hygiene and' if kinds else 'neither hygiene nor'} invariant",
+                remedy="give hygiene with the rule and path of a finding, or invariant with the name of a test",
+            )
+            continue
+        if (kinds[0] == "hygiene") is not (waiver.get("path") is not None):
+            yield Problem(
+                path=f"{place}.path",
+                message="is missing" if kinds[0] == "hygiene" else "belongs to a hygiene finding alone",
+                remedy="give the path of the finding, as the gate names it"
+                if kinds[0] == "hygiene"
+                else "remove it",
+            )
+        subject = (str(waiver.get(kinds[0])), str(waiver.get("path")))
+        if subject in seen:
+            yield Problem(
+                path=place, message=f"is again the waiver of {seen[subject]}", remedy="keep one of them"
+            )
+        seen.setdefault(subject, place)
 
 
 def _origin(spec: Mapping[str, object]) -> Iterator[Problem]:

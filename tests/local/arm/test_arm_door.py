@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from local.arm import launch, server
+from local.arm import http, launch
 from tests.local.arm.conftest import BUILDER, FACTORY, Azure, Body
 
 ARM_SCOPE = "https://management.azure.com/.default"
@@ -125,7 +125,7 @@ def test_the_identity_endpoint_wants_its_header(arm: launch.RunningArm) -> None:
 
 def test_an_answer_does_not_wait_for_the_next_packet() -> None:
     """asyncio switches Nagle's delay off for a socket that names its protocol, and for no other."""
-    with server.bind(0) as listening:
+    with http.bind(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
 
 

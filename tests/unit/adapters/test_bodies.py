@@ -55,6 +55,7 @@ GROUP = NewContainerGroup(
     name="if-build-0123",
     environment={"IF_STAGE": "build", "IF_ATTEMPT": "1", "IF_BUILD_ID": "payments-api.3fa9c1d20b77.1"},
     tags={"imagefactory-stage": "build", "imagefactory-build": "payments-api.3fa9c1d20b77.1"},
+    secrets={"IF_BLOB_TOKEN": "a-token-of-this-attempt"},
 )
 COPY = NewGalleryVersion(
     gallery=GalleryName("live"),
@@ -86,6 +87,13 @@ def test_a_container_group_outside_a_network(golden: Golden) -> None:
         "azure/container_group_without_network.json",
         text(render_group(GROUP, replace(CONFIGURATION, build_subnet_id=""))),
     )
+
+
+def test_a_secret_is_sent_as_a_secure_value_and_is_in_no_text_about_the_group() -> None:
+    (container,) = render_group(GROUP, CONFIGURATION)["properties"]["containers"]
+    secret = [each for each in container["properties"]["environmentVariables"] if "secureValue" in each]
+    assert secret == [{"name": "IF_BLOB_TOKEN", "secureValue": "a-token-of-this-attempt"}]
+    assert "a-token-of-this-attempt" not in repr(GROUP)
 
 
 @pytest.mark.parametrize("subnet", [CONFIGURATION.build_subnet_id, ""])

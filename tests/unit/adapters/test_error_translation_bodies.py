@@ -1,7 +1,7 @@
 """Every class of error, from the body that Azure sends, the words that Packer prints or the check that fails."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
@@ -138,9 +138,7 @@ def test_a_scan_below_the_floor_is_a_matter_of_compliance() -> None:
     )
     checks = [Check(name=name, passed=True) for name in ("boot", "hygiene")]
     scan = Scan(profile="cis_server_l1", score=89.5, counts=RuleCounts(passed=9))
-    verdicts = gates.judge(
-        target, checks, scan, today=date(2026, 11, 21), floor=ComplianceFloor(), parent=None
-    )
+    verdicts = gates.judge(target, checks, scan, waivers=(), floor=ComplianceFloor(), parent=None)
     failure = gates.failure_of(verdicts)
     assert failure is not None
     assert failure.error_class is ErrorClass.COMPLIANCE

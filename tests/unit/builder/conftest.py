@@ -1,7 +1,7 @@
 """One builder on a folder: `run(job, build)` runs an attempt and tells what is left of it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +10,12 @@ import pytest
 from builder.attempt import Attempt, BuilderExit
 from builder.stop import StopRequest
 from builder.work import AttemptContext
+from pipeline_core.wire import blob_token
 from pipeline_core.wire.job import BuildJob, BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Left:
     events: FolderEvents
     place: str
     work: Path
+    token: str
+    echoed: str  # the container's own output
 
     @property
     def report(self) -> BuildReport:
@@ -35,7 +40,9 @@ class Left:
 
 
 class Run(Protocol):
-    def __call__(self, job: BuildJob, build: str, *, bundle: bytes = ..., **packer: str) -> Left: ...
+    def __call__(
+        self, job: BuildJob, build: str, *, bundle: bytes = ..., until: datetime = ..., **packer: str
+    ) -> Left: ...
 
 
 @pytest.fixture
@@ -43,23 +50,45 @@ def run(tmp_path: Path) -> Run:
     root = tmp_path / "storage"
     count = iter(range(100))
 
-    def act(job: BuildJob, build: str, *, bundle: bytes = samples.BUNDLE_CONTENT, **packer: str) -> Left:
+    def act(
+        job: BuildJob,
+        build: str,
+        *,
+        bundle: bytes = samples.BUNDLE_CONTENT,
+        until: datetime = NOW + timedelta(hours=12),
+        **packer: str,
+    ) -> Left:
         samples.store(root, job, bundle)
+        echoed: list[str] = []
         work = tmp_path / f"work-{next(count)}"
         work.mkdir()
         program = samples.write_packer(tmp_path, build, **packer)
-        blobs, events = FolderBlobs(root), FolderEvents(root)
+        token = samples.token_for(job, until)
+        blobs, events = FolderBlobs(root, blob_token.from_wire(token)), FolderEvents(root)
         context = AttemptContext(
             blobs=blobs,
             events=events,
             stop=StopRequest(),
-            now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC),
-            echo=lambda line: None,
-            environ={"PATH": "/usr/bin:/bin", "IDENTITY_HEADER": "the-identity-header", "PKR_VAR_x": "1"},
+            now=lambda: NOW,
+            echo=echoed.append,
+            environ={
+                "PATH": "/usr/bin:/bin",
+                "IDENTITY_HEADER": "the-identity-header",
+                "PKR_VAR_x": "1",
+                blob_token.VARIABLE: token,
+            },
             folder=work,
         )
-        code = Attempt(samples.settings_for(job, program), context).run()
+        code = Attempt(samples.settings_for(job, program, token), context).run()
         place = f"{job.build}/{job.stage}-{job.attempt}"
-        return Left(exit=code, blobs=blobs, events=events, place=place, work=work)
+        return Left(
+            exit=code,
+            blobs=blobs,
+            events=events,
+            place=place,
+            work=work,
+            token=token,
+            echoed="\n".join(echoed),
+        )
 
     return act

@@ -4,19 +4,21 @@ import json
 import os
 from pathlib import Path
 
+from pipeline_core.domain.blob_rights import BlobPlace, BlobToken
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, StaleWrite, TransientError
 
 
 class FolderBlobs:
-    """`builder.ports.Blobs` over files."""
+    """`builder.ports.Blobs` over files. With a token it has no blob that the token does not name."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, token: BlobToken | None = None) -> None:
         self.root = root
+        self.token = token
         self.failing_appends = 0
         self.lost_answers = 0  # of appends that are stored
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
-        path = self.root / container / name
+        path = self._named(container, name)
         if not path.is_file():
             raise NotFound(f"blob {container}/{name} does not exist")
         assert path.stat().st_size <= limit
@@ -59,8 +61,15 @@ class FolderBlobs:
         """A blob of the container `builds` as text."""
         return (self.root / "builds" / name).read_text(encoding="utf-8")
 
+    def _named(self, container: str, name: str) -> Path:
+        if self.token is not None:
+            assert BlobPlace(container=container, name=name) in self.token.own, (
+                f"no right on {container}/{name}"
+            )
+        return self.root / container / name
+
     def _place(self, container: str, name: str) -> Path:
-        path = self.root / container / name
+        path = self._named(container, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

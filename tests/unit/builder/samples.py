@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.settings import BuilderSettings
+from pipeline_core.domain import attempts, blob_rights
+from pipeline_core.domain.blob_rights import BlobToken
+from pipeline_core.domain.names import Digest
+from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
 from tests.unit.builder.results import scan_files
 
@@ -165,9 +169,9 @@ def verify_job(**changes: object) -> wire.BuildJob:
     return job.model_copy(update=changes)
 
 
-def settings_for(job: wire.BuildJob, packer: Path | str = "packer") -> BuilderSettings:
-    """The container's settings for this job."""
-    return BuilderSettings.read(environment_for(job, packer))
+def settings_for(job: wire.BuildJob, packer: Path | str = "packer", token: str = "") -> BuilderSettings:
+    """The container's settings for this job, with the text of its token for blobs."""
+    return BuilderSettings.read({**environment_for(job, packer), blob_token.VARIABLE: token})
 
 
 def environment_for(job: wire.BuildJob, packer: Path | str = "packer") -> dict[str, str]:
@@ -183,6 +187,18 @@ def environment_for(job: wire.BuildJob, packer: Path | str = "packer") -> dict[s
         "TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "PACKER_PATH": str(packer),
     }
+
+
+def token_for(job: wire.BuildJob, until: datetime) -> str:
+    """The variable with the rights of this job's attempt. Its signatures are texts that no log may show."""
+    rights = blob_rights.rights_of(
+        attempts.folder(job.build, job.stage, job.attempt),
+        job.stage,
+        job=Digest(digest_of(job.to_wire())),
+        bundles=(Digest(job.bundle), Digest(job.platform)),
+    )
+    own = {place: f"sp=rc&sig=signature%2F{number:03d}%3D" for number, place in enumerate(rights)}
+    return blob_token.to_wire(BlobToken(until=until, shared="sr=b", own=own))
 
 
 def store(root: Path, job: wire.BuildJob, bundle: bytes = BUNDLE_CONTENT) -> None:

@@ -18,6 +18,8 @@ from pipeline_core.state import images, poison, policy, sources
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import put_waiver
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
@@ -25,7 +27,7 @@ from pipeline_core.state.unlogged import POLICY, UnloggedStore
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld
-from tests.unit.compat import forms, samples, sent
+from tests.unit.compat import forms, grant_samples, samples, sent
 from tests.unit.domain.factories import BASE, NOW, SOURCE
 from tests.unit.services import policy_documents, scenes
 from tests.unit.wire import documents
@@ -149,6 +151,9 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     policies = policy.PolicyStore(tables)
     for version in samples.policies():
         policies.put(version, etag=None)
+    approvals = ApprovalStore(tables)
+    for approval in grant_samples.approvals():
+        approvals.save(approval, etag=None)
     kept = poison.PoisonStore(tables)
     for record in samples.poison():
         kept.add(record)
@@ -173,6 +178,7 @@ def _sample_writes() -> Iterator[TableWrite]:
     yield from (images.add_entry(entry) for entry in samples.entries())
     yield from (images.add_request(BASE, request) for request in samples.requests())
     yield from (DECIDED.write(str(BASE), "move", each, etag=None) for each in samples.decided())
+    yield from (put_waiver(each, etag=None) for each in grant_samples.waivers())
     yield from (images.put_former(former, etag=None) for former in samples.formers())
 
 

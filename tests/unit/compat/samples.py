@@ -39,7 +39,14 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, Digest, GalleryName, RebuildToken, Region, build_id
+from pipeline_core.domain.names import (
+    CampaignId,
+    Digest,
+    GalleryName,
+    RebuildToken,
+    Region,
+    build_id,
+)
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -51,6 +58,7 @@ from pipeline_core.state.galleries.unproven import UnprovenVersion
 from pipeline_core.state.lineage import DecidedMove
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from tests.unit.compat import grant_samples
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
 
@@ -70,6 +78,19 @@ _INPUTS = replace(
 _VERSION = GalleryVersion(9, 20261121, 3)
 _ROOT = make.build()
 CHANGES = ChangeCount(security=2, human=1, security_at=NOW, fixes=(NOW - timedelta(hours=1), NOW))
+
+
+_JUDGED = Verdict(
+    gate="compliance",
+    passed=True,
+    evidence="91 of 80",
+    simulated=True,
+    score=91.5,
+    profile="cis_server_l1",
+    scanned=90.5,
+    benchmark="RHEL-9 0.1.76",
+    waived=("a (granted by Admin on 2026-11-21 until 2027-01-31)",),
+)
 
 
 def builds() -> Sequence[Build]:
@@ -102,16 +123,7 @@ def builds() -> Sequence[Build]:
         given_up=True,
         started_at=NOW,
         verdicts=(
-            Verdict(
-                gate="compliance",
-                passed=True,
-                evidence="91 of 80",
-                simulated=True,
-                score=91.5,
-                profile="cis_server_l1",
-                scanned=90.5,
-                benchmark="RHEL-9 0.1.76",
-            ),
+            _JUDGED,
             Verdict(gate="ratchet", passed=False, evidence="the parent's score is lost", held=True),
         ),
         floor=FLOOR,
@@ -147,6 +159,7 @@ def claims() -> Sequence[Claim]:
         ended_at=NOW,
         gates="d" * 64,
         limits="e" * 64,
+        grants=2,
         floor=FLOOR,
     )
     return (*plain, full)
@@ -169,6 +182,7 @@ def heads() -> Sequence[ImageHead]:
             waivers=(("sec@example.com", date(2027, 1, 31)),),
             regions=(Region("westeurope"),),
             os_disk_gb=64,
+            asked=3,
         ),
         gates="d" * 64,
     )
@@ -206,6 +220,7 @@ def heads() -> Sequence[ImageHead]:
         retention_hold=RetentionHold(versions=2, since=NOW),
         failed_wish=FailedWish(build=build.id, at=NOW, error_class="smoke", why="the port is closed"),
         taken_out=(_VERSION,),
+        grants=2,
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
     )
@@ -379,3 +394,5 @@ def everything() -> Iterator[Any]:
         yield from make_all()
     for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()
+    yield from grant_samples.approvals()
+    yield from grant_samples.waivers()

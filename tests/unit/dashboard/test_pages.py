@@ -11,6 +11,7 @@ import pytest
 from dashboard import pages
 from pipeline_core.domain.lineage import LineageProblem
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.views.views import ImagePage
 from tests.unit.triggers import views
 
@@ -210,3 +211,10 @@ def test_the_journal_and_the_poison_show_who_it_was() -> None:
     assert "<td>Sam <code>user:5a@te</code></td>" in page
     record = replace(views.POISON, closed_by="Sam", closed_identity="user:5a@te", closed_at=views.NOW)
     assert "by Sam <code>user:5a@te</code>, " in pages.poison((record,), None)
+
+
+def test_the_page_of_an_image_says_who_granted_each_waiver_and_until_when() -> None:
+    line = "private-key /opt/app/test.pem (granted by Admin (user:1) on 2026-11-21 until 2027-01-31)"
+    gate = Verdict(gate="hygiene", passed=True, evidence="1 waived", waived=(line,))
+    build = replace(views.FAILED, gates=(gate,))
+    assert f"waived: {line}" in pages.image(replace(views.DETAIL, builds=(build,)))

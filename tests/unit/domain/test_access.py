@@ -83,7 +83,7 @@ def test_bases_are_secops_for_every_change() -> None:
         for operation, rule in access_table.TABLE.items()
         if rule.who.get(SubjectKind.BASE) and CallerStanding.READER not in rule.of(SubjectKind.BASE)
     ]
-    assert len(changes) == 12
+    assert len(changes) == 16
     for operation in changes:
         assert access.allows(operation, SECOPS, BASE)
         for caller in (OWNER_OF_BASE, MEMBER, READER, Person()):
@@ -156,6 +156,15 @@ def test_a_refusal_names_who_has_the_right(
     assert (refused.value.error_class, str(refused.value)) == (ErrorClass.PERMISSION, text)
 
 
+def test_what_an_owner_alone_decides_is_refused_to_secops_too() -> None:
+    access.demand(ApiOperation.OFFER_PARENT, MEMBER, IMAGE)
+    with pytest.raises(PermanentError) as refused:
+        access.demand(ApiOperation.OFFER_PARENT, SECOPS, IMAGE)
+    assert str(refused.value) == "api belongs to team payments: only its members may offer it to a team again"
+    with pytest.raises(PermanentError, match=r"^only members of a team may offer it to a team again$"):
+        access.demand_ever(ApiOperation.OFFER_PARENT, READER)
+
+
 @pytest.mark.parametrize(
     ("operation", "caller", "may"),
     [
@@ -169,6 +178,8 @@ def test_a_refusal_names_who_has_the_right(
         (ApiOperation.LIST_IMAGES, READER, True),
         (ApiOperation.LIST_IMAGES, Person(), False),
         (ApiOperation.CHECK_HEALTH, Person(), True),
+        (ApiOperation.GRANT_WAIVER, READER, True),  # the policy may name it
+        (ApiOperation.GRANT_WAIVER, Person(), False),
     ],
 )
 def test_what_may_be_asked_before_the_subject_is_known(

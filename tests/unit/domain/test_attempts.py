@@ -80,6 +80,8 @@ def test_a_creation_may_take_longer_than_its_one_call_to_azure() -> None:
 
 def test_each_attempt_to_build_has_a_managed_image_of_its_own() -> None:
     one = make.build(id=BUILD, phase=Phase.BUILDING, attempt=1)
-    names = {attempts.managed_image_of(replace(one, attempt=number)) for number in (1, 2)}
+    names = {attempts.managed_image_of(one, number) for number in (1, 2)}
     assert len(names) == 2
-    assert attempts.managed_image_of(one) == f"if-image-{attempts.group_of(one).rpartition('-')[2]}"
+    assert (
+        attempts.managed_image_of(one, one.attempt) == f"if-image-{attempts.group_of(one).rpartition('-')[2]}"
+    )

@@ -245,6 +245,20 @@ def test_other_demands_let_an_input_try_again_whose_version_failed() -> None:
     assert claims.read_claim(failed, LATER, gates="other") is ClaimAnswer.BUILD
 
 
+def test_a_waiver_lets_an_input_try_again_that_a_gate_or_the_check_of_the_build_stage_refused() -> None:
+    failure = Failure(error_class=ErrorClass.HYGIENE, message="/opt/test.pem: a private key [private-key]")
+    begun = replace(make.claim_on(INPUTS, Outcome.IN_FLIGHT), gates="asked", grants=1)
+    for build in (make.build(Phase.BUILDING), make.build(Phase.VERIFYING, build_result=make.digest("a"))):
+        failed = claims.settle(begun, builds.finish(build, Result.FAILED, LATER, failure=failure))
+        assert claims.read_claim(failed, LATER, gates="asked", grants=1) is ClaimAnswer.BLOCKED
+        assert claims.read_claim(failed, LATER, gates="asked", grants=2) is ClaimAnswer.BUILD
+    other = Failure(error_class=ErrorClass.PROVISIONER, message="install.sh failed")
+    failed = claims.settle(
+        begun, builds.finish(make.build(Phase.BUILDING), Result.FAILED, LATER, failure=other)
+    )
+    assert claims.read_claim(failed, LATER, gates="asked", grants=2) is ClaimAnswer.BLOCKED
+
+
 def test_a_build_waits_since_the_one_that_it_replaced() -> None:
     build = make.build(created_at=LATER)
     assert build.queued_at == LATER

@@ -24,6 +24,7 @@ GIVEN: dict[str, tuple[CursorForm, str]] = {
     "build of an older release": (CursorForm.BUILD, "old-dfd9eedeTf6cfffffffff-p5ym1nts-5pi.fedcba987654.e"),
     "poison": (CursorForm.POISON, poison_key(AT, "0123456789abcdef")),
     "poison of an older release": (CursorForm.POISON, "20261121T093000000000-0123456789abcdef"),
+    "approval": (CursorForm.APPROVAL, "ml-team:pay-base"),
     "version of the policy": (CursorForm.REVISION, "12"),
     "unreadable row": (CursorForm.UNREADABLE, "images:app:build:a b/\u00fc\n:0123456789abcdef"),
 }

@@ -7,10 +7,12 @@ import pytest
 
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import RuleCounts, Scan, WantedScan
-from pipeline_core.domain.definitions import ComplianceTarget, Verification
+from pipeline_core.domain.definitions import ComplianceTarget, Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, HygieneFinding, Verdict
+from pipeline_core.domain.waivers import JudgedWaiver
+from tests.unit.domain import scans
 
 TODAY = date(2026, 11, 21)
 OPEN = ComplianceFloor()
@@ -22,7 +24,7 @@ SCAN = Scan(profile="cis", score=95.0, counts=RuleCounts(passed=20))
 
 
 def test_all_gates_pass_and_say_so() -> None:
-    verdicts = gates.judge(TARGET, PASSED.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, PASSED.values(), SCAN, waivers=(), floor=OPEN, parent=None)
     assert [verdict.gate for verdict in verdicts] == ["boot", "hygiene", "goss", "smoke", "compliance"]
     assert all(verdict.passed for verdict in verdicts)
     assert gates.failure_of(verdicts) is None
@@ -31,14 +33,14 @@ def test_all_gates_pass_and_say_so() -> None:
 @pytest.mark.parametrize("missing", list(PASSED))
 def test_a_check_that_was_not_reported_never_counts_as_passed(missing: str) -> None:
     reported = [check for name, check in PASSED.items() if name != missing]
-    verdicts = gates.judge(TARGET, reported, SCAN, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, reported, SCAN, waivers=(), floor=OPEN, parent=None)
     failure = gates.failure_of(verdicts)
     assert failure is not None
     assert missing in failure.message
 
 
 def test_a_scan_that_was_not_reported_never_counts_as_passed() -> None:
-    verdicts = gates.judge(TARGET, PASSED.values(), None, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, PASSED.values(), None, waivers=(), floor=OPEN, parent=None)
     failure = gates.failure_of(verdicts)
     assert failure is not None
     assert failure.error_class is ErrorClass.COMPLIANCE
@@ -57,7 +59,7 @@ def test_a_scan_that_was_not_reported_never_counts_as_passed() -> None:
 def test_one_refusing_gate_keeps_a_version_out(name: str, error_class: ErrorClass) -> None:
     checks = PASSED | {name: replace(PASSED[name], passed=False, detail="port 80")}
     failure = gates.failure_of(
-        gates.judge(TARGET, checks.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+        gates.judge(TARGET, checks.values(), SCAN, waivers=(), floor=OPEN, parent=None)
     )
     assert failure is not None
     assert failure.error_class is error_class
@@ -65,7 +67,7 @@ def test_one_refusing_gate_keeps_a_version_out(name: str, error_class: ErrorClas
 
 
 def test_every_refusing_gate_is_named() -> None:
-    failure = gates.failure_of(gates.judge(TARGET, [], None, today=TODAY, floor=OPEN, parent=None))
+    failure = gates.failure_of(gates.judge(TARGET, [], None, waivers=(), floor=OPEN, parent=None))
     assert failure is not None
     for name in (*PASSED, "compliance"):
         assert f"{name}: " in failure.message
@@ -80,13 +82,13 @@ def test_the_text_of_a_failure_is_bounded() -> None:
 
 def test_the_detail_of_a_check_is_bounded() -> None:
     checks = [Check(name="boot", passed=True, detail="x" * 5000), PASSED["hygiene"]]
-    boot, _ = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    boot, _ = gates.judge(Verification(), checks, None, waivers=(), floor=OPEN, parent=None)
     assert len(boot.evidence) == EVIDENCE_LIMIT
 
 
 def test_a_simulated_check_is_a_simulated_verdict() -> None:
     checks = [replace(PASSED["boot"], simulated=True), PASSED["hygiene"]]
-    found = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    found = gates.judge(Verification(), checks, None, waivers=(), floor=OPEN, parent=None)
     assert [verdict.simulated for verdict in found] == [True, False]
 
 
@@ -161,7 +163,7 @@ def test_a_scan_that_the_floor_of_another_day_asked_for_is_outdated(
 def test_a_profile_that_the_floor_requires_is_judged_though_the_definition_asks_for_none() -> None:
     floor = ComplianceFloor(profile="cis", min_score=96)
     checks = [PASSED["boot"], PASSED["hygiene"]]
-    found = gates.judge(Verification(), checks, SCAN, today=TODAY, floor=floor, parent=None)
+    found = gates.judge(Verification(), checks, SCAN, waivers=(), floor=floor, parent=None)
     assert [(verdict.gate, verdict.passed) for verdict in found] == [
         ("boot", True),
         ("hygiene", True),
@@ -183,3 +185,51 @@ def test_a_team_that_has_to_act_anyway_is_told_first() -> None:
     assert failure is not None
     assert (failure.error_class, failure.is_of_team) == (ErrorClass.SMOKE, True)
     assert failure.message == "smoke: 2 of 3 passed; compliance: the score is lost"
+
+
+KEY = HygieneFinding(kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", what="a private key")
+AUDIT = HygieneFinding(kind=WaiverKind.INVARIANT, rule="Service: auditd: enabled")
+KEY_WAIVER = scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem")
+AUDIT_WAIVER = scans.waiver("Service: auditd: enabled", kind=WaiverKind.INVARIANT)
+HYGIENE: dict[str, tuple[tuple[HygieneFinding, ...], int, tuple[JudgedWaiver, ...], bool, str]] = {
+    "nothing is waived": ((KEY,), 0, (), False, "1 found: /opt/key.pem: a private key [private-key]"),
+    "a finding is waived": ((KEY,), 0, (KEY_WAIVER,), True, "waived: /opt/key.pem: a private key"),
+    "a test is waived": (
+        (AUDIT,),
+        0,
+        (AUDIT_WAIVER,),
+        True,
+        "auditd: enabled (granted by Sec Ops (user:0001@t)",
+    ),
+    "both are waived": ((KEY, AUDIT), 0, (KEY_WAIVER, AUDIT_WAIVER), True, "waived: "),
+    "one of two is waived": ((KEY, AUDIT), 0, (KEY_WAIVER,), False, "1 found: Service: auditd: enabled"),
+    "another path is waived": ((replace(KEY, path="/opt/other.pem"),), 0, (KEY_WAIVER,), False, "1 found"),
+    "a scan's waiver of that name": (
+        (AUDIT,),
+        0,
+        (scans.waiver("Service: auditd: enabled"),),
+        False,
+        "1 found",
+    ),
+    "its waiver has ended": (
+        (KEY,),
+        0,
+        (scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem", days=-1),),
+        False,
+        "ask SecOps to run `imagefactory waivers grant payments-api private-key --kind hygiene",
+    ),
+    "one has no name": ((KEY,), 1, (KEY_WAIVER,), False, "1 have no name, so nobody can waive them"),
+    "of an older builder": ((), 0, (KEY_WAIVER,), False, "what it says"),
+}
+
+
+@pytest.mark.parametrize("case", HYGIENE)
+def test_hygiene_passes_only_if_every_finding_is_waived_by_its_name(case: str) -> None:
+    findings, unnamed, waivers, passed, words = HYGIENE[case]
+    check = Check(name="hygiene", passed=False, detail="what it says", findings=findings, unnamed=unnamed)
+    checks = {**PASSED, "hygiene": check}
+    found = gates.judge(TARGET, checks.values(), SCAN, waivers=waivers, floor=OPEN, parent=None)
+    (verdict,) = [each for each in found if each.gate == "hygiene"]
+    assert verdict.passed is passed
+    assert words in verdict.evidence
+    assert len(verdict.evidence) <= EVIDENCE_LIMIT

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from pipeline_core.domain import builds, claims
+from pipeline_core.domain import access, builds, claims
 from pipeline_core.domain.builds import Failure, Phase, Result
 from pipeline_core.domain.claims import ClaimAnswer, Outcome
 from pipeline_core.domain.compliance import Severity
@@ -26,6 +26,7 @@ STRICTER = {
     "another severity": replace(FLOOR, always_fail=frozenset({Severity.HIGH, Severity.LOW})),
     "a tighter ratchet": replace(FLOOR, ratchet=0.0),
     "fewer grantors": replace(FLOOR, waivers=replace(RULES, grantors=frozenset({"a@example.com"}))),
+    "another grantor": replace(FLOOR, waivers=replace(RULES, grantors=frozenset({"c@example.com"}))),
     "shorter waivers": replace(FLOOR, waivers=replace(RULES, longest=timedelta(days=7))),
 }
 LAXER = {
@@ -35,8 +36,6 @@ LAXER = {
     "no severity": replace(FLOOR, always_fail=frozenset()),
     "other severities": replace(FLOOR, always_fail=frozenset({Severity.LOW})),
     "a wider ratchet": replace(FLOOR, ratchet=2.5),
-    "another grantor": replace(FLOOR, waivers=replace(RULES, grantors=frozenset({"c@example.com"}))),
-    "any grantor": replace(FLOOR, waivers=replace(RULES, grantors=frozenset())),
     "longer waivers": replace(FLOOR, waivers=replace(RULES, longest=timedelta(days=31))),
     "waivers of any length": replace(FLOOR, waivers=replace(RULES, longest=None)),
     "lower in one thing, higher in the others": replace(FLOOR, min_score=100, ratchet=2.5),
@@ -62,17 +61,30 @@ def test_a_first_policy_is_no_laxer_one() -> None:
     assert not ComplianceFloor(profile="cis", min_score=80).is_laxer(ComplianceFloor())
 
 
+OID = "0d0f5a3c-1111-4222-8333-44445555aaaa"
+NAMED = WaiverRules(grantors=frozenset({OID, "role:waivers.grant", "ciso@example.com"}))
+FORMER = WaiverRules(grantors=frozenset({"ciso@example.com"}))
+
+
 @pytest.mark.parametrize(
-    ("rules", "owner", "allowed"),
+    ("rules", "subject", "roles", "allowed"),
     [
-        (RULES, "a@example.com", True),
-        (RULES, "A@Example.com", True),
-        (RULES, "c@example.com", False),
-        (WaiverRules(), "c@example.com", True),
+        (NAMED, OID, (), True),
+        (NAMED, OID.upper(), (), True),
+        (NAMED, "other", ("Waivers.Grant",), True),
+        (NAMED, "other", ("Team.payments",), False),
+        (NAMED, "other", (access.ADMIN,), False),
+        (NAMED, "ciso@example.com", (), False),
+        (WaiverRules(), "any", (access.ADMIN,), True),
+        (WaiverRules(), "any", ("Team.payments",), False),
+        (FORMER, "any", (access.ADMIN,), True),
+        (FORMER, "ciso@example.com", (), False),
     ],
 )
-def test_who_may_grant_waivers(rules: WaiverRules, owner: str, allowed: bool) -> None:
-    assert rules.allow(owner) is allowed
+def test_only_a_proven_identity_grants_waivers(
+    rules: WaiverRules, subject: str, roles: tuple[str, ...], allowed: bool
+) -> None:
+    assert rules.may_grant(subject, frozenset(roles)) is allowed
 
 
 @pytest.mark.parametrize(

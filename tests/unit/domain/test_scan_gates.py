@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -16,9 +15,9 @@ from pipeline_core.domain.compliance import (
     Severity,
     short_id,
 )
-from pipeline_core.domain.definitions import Waiver
-from pipeline_core.domain.policy import ComplianceFloor, WaiverRules
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverState
 from tests.unit.domain import scans
 
 PREFIX = "xccdf_org.ssgproject.content_rule_"
@@ -57,7 +56,8 @@ def test_the_text_counts_and_names_the_worst_first_and_says_what_to_do() -> None
     )
     assert scans.judge(scans.scan(80, *findings))["compliance"].evidence == (
         "cis scored 80 of at least 90; of 23 rules 1 failed, 1 ended in an error, 1 had an unknown result: "
-        "z (high, error), m (medium, unknown), a (low); repair them, or waive them by name until a day"
+        "z (high, error), m (medium, unknown), a (low); repair them, or ask for waivers by name, which SecOps grants "
+        "until a day"
     )
 
 
@@ -137,7 +137,7 @@ def test_ids_are_the_same_with_and_without_their_prefix() -> None:
     assert found["compliance"].score == 100
 
 
-SEVERITIES: Mapping[str, tuple[Sequence[RuleFinding], Sequence[Waiver], bool]] = {
+SEVERITIES: Mapping[str, tuple[Sequence[RuleFinding], Sequence[JudgedWaiver], bool]] = {
     "nothing failed": ([], [], True),
     "only lesser ones failed": ([scans.finding("a", MEDIUM), scans.finding("b", Severity.UNKNOWN)], [], True),
     "one failed": ([scans.finding("a", HIGH)], [], False),
@@ -147,7 +147,16 @@ SEVERITIES: Mapping[str, tuple[Sequence[RuleFinding], Sequence[Waiver], bool]] =
     "an error is waived by name": ([scans.finding("a", HIGH, "error")], [scans.waiver("a")], True),
     "it is waived until today": ([scans.finding("a", HIGH)], [scans.waiver("a", days=0)], True),
     "its waiver has expired": ([scans.finding("a", HIGH)], [scans.waiver("a", days=-1)], False),
-    "its waiver has no owner": ([scans.finding("a", HIGH)], [scans.waiver("a", owner=" ")], False),
+    "its waiver is not granted": (
+        [scans.finding("a", HIGH)],
+        [scans.waiver("a", state=WaiverState.ASKED)],
+        False,
+    ),
+    "its waiver was withdrawn": (
+        [scans.finding("a", HIGH)],
+        [scans.waiver("a", state=WaiverState.WITHDRAWN)],
+        False,
+    ),
     "another one is waived": ([scans.finding("a", HIGH)], [scans.waiver("b")], False),
     "one of two is waived": (
         [scans.finding("a", HIGH), scans.finding("b", HIGH)],
@@ -159,7 +168,7 @@ SEVERITIES: Mapping[str, tuple[Sequence[RuleFinding], Sequence[Waiver], bool]] =
 
 @pytest.mark.parametrize(("findings", "waivers", "passed"), SEVERITIES.values(), ids=SEVERITIES.keys())
 def test_no_rule_of_a_forbidden_severity_may_fail_without_a_waiver(
-    findings: Sequence[RuleFinding], waivers: Sequence[Waiver], passed: bool
+    findings: Sequence[RuleFinding], waivers: Sequence[JudgedWaiver], passed: bool
 ) -> None:
     floor = ComplianceFloor(always_fail=frozenset({HIGH, LOW}))
     verdict = scans.judge(scans.scan(95, *findings), *waivers, floor=floor)["severities"]
@@ -168,97 +177,88 @@ def test_no_rule_of_a_forbidden_severity_may_fail_without_a_waiver(
     assert ("a (high" in verdict.evidence or "b (high" in verdict.evidence) is not passed
 
 
-WAIVERS: Mapping[str, tuple[Sequence[str], Sequence[Waiver], bool, float, str]] = {
-    "half of the lost points": (
-        ["a", "b"],
-        [scans.waiver("a")],
-        True,
-        90,
-        "waived: a (by sec@example.com, until",
-    ),
-    "all of them": (["a", "b"], [scans.waiver("a"), scans.waiver("b")], True, 100, "waived: a "),
-    "not needed": (["a"], [scans.waiver("c")], True, 80, "not needed, because the rule did not fail: c"),
-    "expired and not needed": (
+GRANTED = "granted by Sec Ops (user:0001@t) on 2026-11-01 until 2026-12-21"
+WAIVERS: Mapping[str, tuple[Sequence[str], Sequence[JudgedWaiver], float, str]] = {
+    "half of the lost points": (["a", "b"], [scans.waiver("a")], 90, f"waived: a ({GRANTED})"),
+    "all of them": (["a", "b"], [scans.waiver("a"), scans.waiver("b")], 100, "waived: a "),
+    "not needed": (["a"], [scans.waiver("c")], 80, "not needed, because the rule did not fail: c"),
+    "ended and not needed": (
         ["a"],
         [scans.waiver("c", days=-1)],
-        True,
         80,
         "not needed, because the rule did not fail: c",
     ),
-    "expired and failing": (
+    "ended and failing": (
         ["a"],
         [scans.waiver("a", days=-1)],
-        False,
         80,
-        "no longer waived and failing: a (the waiver by sec@example.com expired on 2026-11-20)",
+        "not counted: a (its grant by Sec Ops (user:0001@t) ended on 2026-11-20)",
     ),
-    "expired without an owner": (
+    "asked for": (
         ["a"],
-        [scans.waiver("a", days=-1, owner="")],
-        False,
+        [scans.waiver("a", state=WaiverState.ASKED)],
         80,
-        "the waiver by nobody expired",
+        "not counted: a (asked for, and granted by nobody)",
     ),
-    "nobody's": (["a"], [scans.waiver("a", owner="")], False, 80, "a (the waiver has no owner)"),
-    "one of two expired": (
-        ["a", "b"],
-        [scans.waiver("a"), scans.waiver("b", days=-3)],
-        False,
-        90,
-        "failing: b (the waiver by sec@example.com expired on 2026-11-18)",
+    "withdrawn": (
+        ["a"],
+        [scans.waiver("a", state=WaiverState.WITHDRAWN)],
+        80,
+        "not counted: a (withdrawn by Sec Ops (user:0001@t) on 2026-11-01)",
     ),
-    "renewed under the full id": (
+    "too long": (
+        ["a"],
+        [scans.waiver("a", state=WaiverState.TOO_LONG)],
+        80,
+        "not counted: a (granted by Sec Ops (user:0001@t) until 2026-12-21, longer than SecOps allows now)",
+    ),
+    "one of two ended": (["a", "b"], [scans.waiver("a"), scans.waiver("b", days=-3)], 90, "not counted: b "),
+    "again under the full id": (
         ["a"],
         [scans.waiver("a", days=-1), scans.waiver(f"{PREFIX}a")],
-        True,
         100,
         "waived: a ",
     ),
-    "it takes every result of a rule": (["a", "a"], [scans.waiver("a")], True, 100, "waived: a "),
+    "it takes every result of a rule": (["a", "a"], [scans.waiver("a")], 100, "waived: a "),
 }
 
 
-@pytest.mark.parametrize(
-    ("failed", "waivers", "passed", "score", "text"), WAIVERS.values(), ids=WAIVERS.keys()
-)
-def test_waivers_give_back_the_points_of_their_rules_until_they_expire(
-    failed: Sequence[str], waivers: Sequence[Waiver], passed: bool, score: float, text: str
+@pytest.mark.parametrize(("failed", "waivers", "score", "text"), WAIVERS.values(), ids=WAIVERS.keys())
+def test_granted_waivers_give_back_the_points_of_their_rules(
+    failed: Sequence[str], waivers: Sequence[JudgedWaiver], score: float, text: str
 ) -> None:
     found = scans.judge(scans.scan(80, *map(scans.finding, failed)), *waivers)
-    assert found["waivers"].passed is passed
+    assert found["waivers"].passed
     assert text in found["waivers"].evidence
     assert found["compliance"].score == score
     assert found["compliance"].scanned == 80
     assert ("(80 before waivers)" in found["compliance"].evidence) is (score != 80)
 
 
-@pytest.mark.parametrize(
-    ("rules", "passed", "text"),
-    [
-        (WaiverRules(grantors=frozenset({"sec@example.com"})), True, "waived: a "),
-        (
-            WaiverRules(grantors=frozenset({"other@example.com"})),
-            False,
-            "a (SecOps does not let sec@example.com grant waivers)",
-        ),
-        (WaiverRules(longest=timedelta(days=30)), True, "waived: a "),
-        (
-            WaiverRules(longest=timedelta(days=29)),
-            False,
-            "a (the waiver by sec@example.com lasts until 2026-12-21, longer than SecOps allows)",
-        ),
-    ],
-    ids=["a grantor", "no grantor", "as long as allowed", "too long"],
-)
-def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, passed: bool, text: str) -> None:
-    found = scans.judge(
-        scans.scan(80, scans.finding("a", HIGH)),
-        scans.waiver("a"),
-        floor=ComplianceFloor(always_fail=frozenset({HIGH}), waivers=rules),
+@pytest.mark.parametrize("state", [each for each in WaiverState if each is not WaiverState.GRANTED])
+def test_a_waiver_that_does_not_count_is_as_if_it_were_not_there(state: WaiverState) -> None:
+    """An image whose waiver has ended is never worse off than one that has none."""
+    floor = ComplianceFloor(always_fail=frozenset({LOW}))
+    scan = scans.scan(96, scans.finding("a"), scans.finding("b"))
+    without, with_void = (
+        scans.judge(scan, floor=floor),
+        scans.judge(scan, scans.waiver("a", state=state), floor=floor),
     )
-    assert {found[gate].passed for gate in ("compliance", "severities", "waivers")} == {passed}
-    assert found["compliance"].score == (100 if passed else 80)
-    assert text in found["waivers"].evidence
+    assert all(each.passed for each in with_void.values())
+    assert {gate: each.passed for gate, each in without.items()} == {
+        gate: each.passed for gate, each in with_void.items() if gate != "waivers"
+    }
+
+
+def test_a_gate_that_fails_names_what_to_ask_for() -> None:
+    floor = ComplianceFloor(always_fail=frozenset({HIGH}))
+    found = scans.judge(
+        scans.scan(80, scans.finding("a", HIGH)), scans.waiver("a", state=WaiverState.ASKED), floor=floor
+    )
+    command = "`imagefactory waivers grant payments-api a --until DAY --reason TEXT`"
+    for gate in ("compliance", "severities"):
+        assert not found[gate].passed
+        assert f"a is asked for, and granted by nobody: ask SecOps to run {command}" in found[gate].evidence
 
 
 def test_nobody_is_asked_to_repair_what_is_waived() -> None:
@@ -307,9 +307,9 @@ _floors = st.builds(
 
 @given(_scans, _waivers, st.integers(0, 100), _floors)
 def test_a_valid_waiver_never_makes_it_worse_and_a_void_one_never_makes_it_better(
-    scan: Scan, waivers: list[Waiver], least: int, floor: ComplianceFloor
+    scan: Scan, waivers: list[JudgedWaiver], least: int, floor: ComplianceFloor
 ) -> None:
-    valid = [waiver for waiver in waivers if waiver.expires >= scans.TODAY]
+    valid = [waiver for waiver in waivers if waiver.counts]
     without, some, every = (
         scans.judge(scan, *given, least=least, floor=floor) for given in ([], valid, waivers)
     )
@@ -323,18 +323,16 @@ def test_a_valid_waiver_never_makes_it_worse_and_a_void_one_never_makes_it_bette
 
 
 @given(_scans, _waivers, st.integers(0, 100), _floors)
-def test_what_passes_has_no_unwaived_rule_of_a_forbidden_severity_and_no_failing_expired_waiver(
-    scan: Scan, waivers: list[Waiver], least: int, floor: ComplianceFloor
+def test_what_passes_has_no_unwaived_rule_of_a_forbidden_severity(
+    scan: Scan, waivers: list[JudgedWaiver], least: int, floor: ComplianceFloor
 ) -> None:
     found = scans.judge(scan, *waivers, least=least, floor=floor)
     if not all(verdict.passed for verdict in found.values()):
         return
-    valid = {waiver.rule for waiver in waivers if waiver.expires >= scans.TODAY}
-    expired = {waiver.rule for waiver in waivers} - valid
+    valid = {waiver.rule for waiver in waivers if waiver.counts}
     assert not [
         each for each in scan.findings if each.severity in floor.always_fail and each.rule not in valid
     ]
-    assert not [each for each in scan.findings if each.rule in expired]
 
 
 @given(_scans, st.integers(0, 100), _floors, _floors)
@@ -352,6 +350,8 @@ def test_a_stricter_floor_never_lets_more_pass(
 
 
 @given(_scans, _waivers, _floors)
-def test_texts_are_bounded_and_never_empty(scan: Scan, waivers: list[Waiver], floor: ComplianceFloor) -> None:
+def test_texts_are_bounded_and_never_empty(
+    scan: Scan, waivers: list[JudgedWaiver], floor: ComplianceFloor
+) -> None:
     for verdict in scans.judge(scan, *waivers, floor=floor, parent=BASE).values():
         assert 0 < len(verdict.evidence) <= EVIDENCE_LIMIT

@@ -63,6 +63,15 @@ def test_validate_checks_the_folder_of_secops_too(run: Run, tmp_path: Path, opti
     assert [each["rule"] for each in json.loads(done.stdout)["problems"]] == ["catalog-hosts"]
 
 
+def test_validate_refuses_a_waiver_whose_day_has_passed(run: Run, folder: Path) -> None:
+    scan = "{profile: cis, minScore: 90, waivers: [{rule: r, reason: x, expires: 2020-01-01}]}"
+    text = (folder / "image.yaml").read_text()
+    (folder / "image.yaml").write_text(f"{text}  verify: {{compliance: {scan}}}\n")
+    done = run("validate", folder)
+    assert done.exit_code == 1
+    assert "waivers[0].expires: is 2020-01-01, which has passed" in " ".join(done.stderr.split())
+
+
 def test_validate_finds_missing_files_and_secrets(run: Run, folder: Path) -> None:
     (folder / "install.sh").rename(folder / "setup.sh")
     (folder / "key").write_text("-----BEGIN RSA " + "PRIVATE KEY-----\n" + "A" * 64)

@@ -245,3 +245,60 @@ def test_a_search_that_cannot_look_fails_instead_of_finding_nothing(system: Path
 def test_an_unknown_phase_is_refused() -> None:
     done = subprocess.run([BASH, str(SCRIPT)], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
+
+
+@pytest.fixture
+def check(system: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[int, str]]:
+    """The step that ends the build stage, on the folder that stands for a system; gives its status and its words."""
+    platform = tmp_path_factory.mktemp("platform")
+    script = platform / "platform" / "hygiene" / "findings.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text(f'exec "{BASH}" "{SCRIPT}" --root "{system}" "$@"\n', encoding="utf-8")
+
+    def run(waived: str) -> tuple[int, str]:
+        environment = {"PATH": "/usr/bin:/bin", "IMAGEFACTORY_PLATFORM": str(platform)}
+        if waived:
+            environment["IMAGEFACTORY_WAIVED"] = waived
+        done = subprocess.run(
+            [BASH, str(IMAGES / "platform" / "after" / "85-hygiene-check.sh")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=environment,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("waived", "status"),
+    [
+        ("", 1),
+        ("private-key\t/opt/app/test.pem", 0),
+        ("token\t/srv/x\nprivate-key\t/opt/app/test.pem", 0),
+        ("token\t/opt/app/test.pem", 1),
+        ("private-key\t/opt/app/other.pem", 1),
+        ("private-key\t/opt/app", 1),
+        ("private-key", 1),
+    ],
+)
+def test_the_build_goes_on_with_a_waived_finding_and_with_no_other(
+    system: Path, check: Callable[[str], tuple[int, str]], waived: str, status: int
+) -> None:
+    assert check(waived) == (0, "hygiene: nothing found\n")
+    write(system, "opt/app/test.pem", KEY)
+    found, said = check(waived)
+    assert found == status, said
+    assert ("findings: waived: /opt/app/test.pem: a private key [private-key]" in said) is (status == 0)
+    write(system, "srv/other.pem", KEY)
+    assert check(waived)[0] == 1
+
+
+def test_a_strange_name_does_not_pass_as_the_path_of_a_waiver(
+    system: Path, check: Callable[[str], tuple[int, str]]
+) -> None:
+    write(system, "opt/a\nb]$(id).pem", KEY)
+    assert check("private-key\t/opt/a\tb]$(id).pem")[0] == 1
+    assert check("private-key\t/opt/a")[0] == 1

@@ -24,8 +24,9 @@ pytestmark = pytest.mark.process
 
 BASH = shutil.which("bash") or "/bin/bash"
 RESULTS = IMAGES / "platform" / "verify" / "results.py"
-GOOD = {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
-BAD = {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
+_NAMED = {"resource-type": "File", "resource-id": "/etc/x", "property": "exists"}
+GOOD = _NAMED | {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
+BAD = _NAMED | {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
 BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\n"
 SCAN = scan_files.xccdf(score="97.5", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
 
@@ -44,7 +45,7 @@ class Guest:
         self.results.mkdir()
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copytree(IMAGES / "roles", folder / "platform" / "roles")
-        self.findings("")
+        self.findings()
         self.tool("rpm", f"printf '{BASH_RPM}'")
         self.dnf("")
         self.goss(goss_report(GOOD))
@@ -56,9 +57,10 @@ class Guest:
         path.write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def findings(self, lines: str) -> None:
+    def findings(self, *found: dict[str, str]) -> None:
         script = self.folder / "platform" / "platform" / "hygiene" / "findings.sh"
-        script.write_text(f"cat <<'END'\n{lines}\nEND\n", encoding="utf-8")
+        said = json.dumps({"passed": not found, "count": len(found), "findings": found})
+        script.write_text(f"cat <<'END'\n{said}\nEND\n", encoding="utf-8")
 
     def goss(self, report: str, *, digest: str = "") -> None:
         """What goss answers; curl serves this goss, and the catalog pins it."""
@@ -118,6 +120,12 @@ class Guest:
         """The builder's checks."""
         return {check.name: check.passed for check in self.read(goss=goss, smoke=smoke).checks}
 
+    def named(self) -> list[tuple[str, str, str]]:
+        """The findings as the gate knows them: kind, rule or name of the test, and path."""
+        (check,) = [each for each in self.read().checks if each.name == "hygiene"]
+        assert check.unnamed == 0
+        return [(each.kind, each.rule, each.path) for each in check.findings]
+
 
 @pytest.fixture
 def guest(tmp_path: Path) -> Guest:
@@ -155,11 +163,13 @@ def test_hygiene_and_packages_are_reported_though_nothing_was_asked_for(guest: G
 
 
 def test_findings_are_reported_and_do_not_end_the_stage(guest: Guest) -> None:
-    guest.findings("/opt/a.key: a private key")
+    key = {"path": "/opt/a.key", "rule": "private-key", "what": "a private key"}
+    guest.findings(key)
     assert guest.verify("exit 0").returncode == 0
     assert guest.checks()["hygiene"] is False
     found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
-    assert found["findings"] == ["/opt/a.key: a private key"]
+    assert found["findings"] == [key]
+    assert guest.named() == [("hygiene", "private-key", "/opt/a.key")]
 
 
 def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
@@ -168,7 +178,9 @@ def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
     found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
     assert found["passed"] is False
     # The invariants, and the test of each role.
-    assert found["findings"] == ["goss: File: /etc/x: exists: does not match"] * 3
+    name = "File: /etc/x: exists"
+    assert found["findings"] == [{"invariant": name, "what": f"{name}: does not match"}] * 3
+    assert guest.named() == [("invariant", name, "")] * 3
 
 
 def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: Guest) -> None:
@@ -270,6 +282,7 @@ def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
         ("packages", ""),
         ("smoke", ""),
         ("hygiene", "not json"),
+        ("hygiene", '{"findings": [], "count": 1}'),
     ],
 )
 def test_output_that_says_nothing_is_not_a_result(tmp_path: Path, kind: str, content: str) -> None:

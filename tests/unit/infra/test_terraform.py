@@ -70,18 +70,6 @@ REMOVED: dict[str, set[str] | None] = {
 FIRST_VERSION = (4, 78)  # the first that knows every name used here
 
 
-def roles() -> dict[str, list[str]]:
-    """The actions of each custom role."""
-    return {name: role["actions"] for name, role in terraform.local("custom_roles").items()}
-
-
-def grants() -> list[tuple[str, str, str]]:
-    """(identity, role, scope) of each line of the table of grants, as they are written."""
-    line = re.compile(r'to\s*=\s*([\w"\[\]]+),\s*role\s*=\s*"(\w+)",\s*scope\s*=\s*([\w.\[\]]+)')
-    found = line.findall(terraform.text("roles.tf"))
-    return [(to.strip('"'), role, scope) for to, role, scope in found]
-
-
 def test_every_file_has_valid_syntax() -> None:
     assert len(terraform.files()) >= 12
 
@@ -219,135 +207,11 @@ def test_a_private_endpoint_serves_every_service_that_is_closed() -> None:
     assert set(services) == {"blob", "queue", "table", "vault", "registry", "sites"}
 
 
-def test_the_table_of_grants_is_read_whole() -> None:
-    # The other tests of this table mean something only if the pattern finds each line.
-    assert len(grants()) == terraform.text("roles.tf").count("to = ")
-    assert {role for _, role, _ in grants()} == set(roles())
-
-
-def test_who_signs_may_do_nothing_else_with_the_key_and_may_not_publish() -> None:
-    role = terraform.resources("azurerm_role_definition")["provenance_signer"]
-    (permissions,) = role["permissions"]
-    assert permissions == {
-        "data_actions": [
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/sign/action",
-        ]
-    }
-    holders = [
-        (name, assignment["principal_id"], assignment["scope"])
-        for name, assignment in terraform.resources("azurerm_role_assignment").items()
-        if "signer" in str(assignment.get("role_definition_id"))
-    ]
-    assert holders == [("function_signs", "${local.principals.function}", "${azapi_resource.signing_key.id}")]
-    named = [
-        str(each.get("role_definition_name"))
-        for each in terraform.resources("azurerm_role_assignment").values()
-    ]
-    assert not [name for name in named if "Crypto" in name]
-
-
-def test_the_function_makes_secrets_in_a_vault_that_holds_nothing_else() -> None:
-    role = terraform.resources("azurerm_role_definition")["receiver_secrets"]
-    (permissions,) = role["permissions"]
-    assert permissions == {
-        "data_actions": [
-            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-            "Microsoft.KeyVault/vaults/secrets/setSecret/action",
-        ]
-    }
-    held = [
-        (name, assignment["principal_id"], assignment["scope"])
-        for name, assignment in terraform.resources("azurerm_role_assignment").items()
-        if "receiver_secrets" in str(assignment.get("role_definition_id"))
-    ]
-    assert held == [
-        ("function_makes_secrets", "${local.principals.function}", "${azurerm_key_vault.receivers.id}")
-    ]
-    of_vaults = [
-        name
-        for name, assignment in terraform.resources("azurerm_role_assignment").items()
-        if "azurerm_key_vault." in str(assignment["scope"])
-    ]
-    assert of_vaults == ["function_makes_secrets"]
-    endpoint = terraform.resources("azurerm_private_endpoint")["receivers"]
-    assert "azurerm_key_vault.receivers.id" in str(endpoint)
-
-
-def test_the_key_that_signs_is_what_the_application_takes() -> None:
-    properties = terraform.resources("azapi_resource")["signing_key"]["body"]["properties"]
-    assert (properties["kty"], properties["curveName"], properties["keyOps"]) == (
-        "EC",
-        "P-256",
-        ["sign", "verify"],
-    )
-
-
-def test_the_builder_may_only_read_a_live_gallery() -> None:
-    # `id` is the live galleries' in the loops over them; whole groups and the subscription contain them.
-    wide = {
-        "id",
-        "local.subscription_id",
-        "azurerm_resource_group.galleries.id",
-        "azurerm_resource_group.core.id",
-    }
-    on_live = [
-        role for to, role, scope in grants() if to == "builder" and (scope in wide or ".live" in scope)
-    ]
-    assert on_live
-    actions = [action for role in on_live for action in roles()[role]]
-    assert all(action.endswith("/read") for action in actions), actions
-
-
-def test_the_builder_writes_versions_in_the_quarantine_only() -> None:
-    writing = [
-        scope
-        for to, role, scope in grants()
-        if to == "builder" and "Microsoft.Compute/galleries/images/versions/write" in roles()[role]
-    ]
-    assert writing == ["azurerm_shared_image_gallery.quarantine.id"]
-
-
-def test_the_publisher_touches_nothing_but_galleries() -> None:
-    actions = {action for to, role, _ in grants() if to == "publisher" for action in roles()[role]}
-    assert actions
-    assert all(action.startswith("Microsoft.Compute/galleries/") for action in actions)
-
-
-def test_nobody_who_writes_versions_may_delete_one_and_the_other_way_round() -> None:
-    """To put another disk behind a number, its version must be deleted and written again: that takes two identities."""
-    may: dict[str, set[str]] = {}
-    for to, role, _ in grants():
-        found = (each.rpartition("/") for each in roles()[role] if "/images/versions/" in each)
-        may.setdefault(to, set()).update(verb for _, _, verb in found)
-    assert may == {
-        "function": {"read"},
-        "publisher": {"read", "write"},
-        "cleaner": {"read", "delete"},
-        "builder": {"read", "write"},
-    }
-
-
-def test_no_role_has_a_wildcard_or_can_give_itself_more() -> None:
-    every = [action for actions in roles().values() for action in actions]
-    assert len(every) > 40
-    assert [action for action in every if "*" in action or "Authorization" in action] == []
-
-
-def test_the_builder_has_no_built_in_role_beyond_its_own_records() -> None:
-    built_in = {
-        assignment["role_definition_name"]: assignment["scope"]
-        for assignment in terraform.resources("azurerm_role_assignment").values()
-        if assignment["principal_id"] == "${local.principals.builder}"
-    }
-    assert set(built_in) == {
-        "Storage Blob Data Reader",
-        "Storage Blob Data Contributor",
-        "Storage Queue Data Message Sender",
-        "AcrPull",
-    }
-    assert "azurerm_storage_account.factory.id" not in " ".join(built_in.values())
-    assert 'container["builds"]' in built_in["Storage Blob Data Contributor"].replace("\\", "")
+def test_folders_cannot_be_scopes_because_blobs_have_versions() -> None:
+    account = terraform.resources("azurerm_storage_account")["factory"]
+    assert "is_hns_enabled" not in account
+    (properties,) = account["blob_properties"]
+    assert properties["versioning_enabled"] is True
 
 
 def test_events_are_those_of_gallery_versions() -> None:

@@ -23,6 +23,8 @@ from pipeline_core.ports import Row
 from pipeline_core.state import fleet
 from pipeline_core.state.galleries.observations import GalleryRound, ObservationStore
 from pipeline_core.state.galleries.versions import put_version
+from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import put_waiver
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.limits.days import DayStore
@@ -32,7 +34,7 @@ from pipeline_core.state.outages.breakers import BreakerStore, HarmedBuild
 from pipeline_core.state.reading import places
 from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.records import Codec, Stored
-from tests.unit.compat import generation, samples
+from tests.unit.compat import generation, grant_samples, samples
 from tests.unit.domain.factories import BASE, NOW, TEAM
 
 RECEIVER = ReceiverId.of("https://hooks.example.com/a", TEAM)
@@ -104,12 +106,23 @@ def _version(tables: MemoryTables) -> None:
     ImageStore(tables).commit([put_version(record, etag=None)])
 
 
+def _approval(tables: MemoryTables) -> None:
+    for approval in grant_samples.approvals():
+        ApprovalStore(tables).save(approval, etag=None)
+
+
+def _waiver(tables: MemoryTables) -> None:
+    ImageStore(tables).commit([put_waiver(each, etag=None) for each in grant_samples.waivers()])
+
+
 def _counts(tables: MemoryTables) -> None:
     RateStore(tables).save("user:1@2", ChangeRate(used_until=NOW), etag=None)
     DayStore(tables).save(TEAM, DayUse(day=NOW.date()), etag=None)
 
 
 WRITERS = (
+    _waiver,
+    _approval,
     _counts,
     _feed,
     _fleet_receiver,

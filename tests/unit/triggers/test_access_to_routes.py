@@ -53,6 +53,9 @@ READING: dict[str, Row] = {
     "receivers": ("GET", "/api/receivers", {}, 200),
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
+    "approvals": ("GET", "/api/approvals", {}, 200),
+    "waivers": ("GET", "/api/waivers", {}, 200),
+    "bases": ("GET", "/api/bases", {"params": {"team": "ml"}}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
     "pause's state": ("GET", "/api/pause", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
@@ -81,7 +84,12 @@ CHANGING: dict[str, Row] = {
     "replay receiver": ("POST", f"/api/receivers/{RECEIVER.id}/replay", {"json": {}}, 200),
     "test receiver": ("POST", f"/api/receivers/{RECEIVER.id}/test", {}, 200),
     "include": ("POST", "/api/images/payments-api/versions/1.20261121.1/include", {"json": {}}, 200),
+    "withdraw approval": ("POST", "/api/images/payments-api/approvals/ml/withdraw", {"json": {}}, 200),
     "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
+}
+# Its owner alone, and not SecOps either.
+OWNING: dict[str, Row] = {
+    "offer": ("POST", "/api/images/payments-api/approvals/ml/offer", {"json": {}}, 200),
 }
 GOVERNING: dict[str, Row] = {
     "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
@@ -117,12 +125,25 @@ GOVERNING: dict[str, Row] = {
         {"json": {"to": "ml", "reason": "it is theirs"}},
         200,
     ),
+    "approve": ("PUT", "/api/images/payments-api/approvals/ml", {"json": {"reason": "r"}}, 200),
+    "grant waiver": (
+        "PUT",
+        "/api/images/payments-api/waivers",
+        {"json": {"rule": "r", "until": "2027-01-31", "reason": "r"}},
+        200,
+    ),
+    "withdraw waiver": (
+        "POST",
+        "/api/images/payments-api/waivers/withdraw",
+        {"json": {"rule": "r", "reason": "r"}},
+        200,
+    ),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "pause": ("PUT", "/api/pause", {"json": {"reason": "an incident"}}, 200),
     "resume": ("POST", "/api/resume", {"json": {}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
-ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
+ROUTES = OPEN | READING | BRINGING | CHANGING | OWNING | GOVERNING
 
 NO_TOKEN: dict[str, dict[str, str]] = {
     "none": {},
@@ -142,7 +163,7 @@ MAY = {
     "reader": frozenset(OPEN | READING),
     "other-team": frozenset(OPEN | READING | BRINGING),
     "team": ALL - frozenset(GOVERNING),
-    "admin": ALL,
+    "admin": ALL - frozenset(OWNING),
 }
 
 
@@ -188,7 +209,7 @@ def test_a_browser_reads_with_the_token_of_app_service(route: str, client: AsgiC
     assert ask(client, route, {PLATFORM_HEADER: "good.reader"}).status_code == ROUTES[route][3]
 
 
-@pytest.mark.parametrize("route", BRINGING | CHANGING | GOVERNING)
+@pytest.mark.parametrize("route", BRINGING | CHANGING | OWNING | GOVERNING)
 def test_a_browsers_session_changes_nothing(route: str, client: AsgiClient, factory: TwinFactory) -> None:
     assert ask(client, route, {PLATFORM_HEADER: "good.admin"}).status_code == 401
     assert _untouched(factory)
@@ -244,4 +265,6 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.suspicion.accepted
         or factory.retries.retried
         or factory.pauses.asked
+        or factory.approvals.decided
+        or factory.waivers.decided
     )

@@ -26,6 +26,7 @@ HOOK = "https://hooks.example.com/x"
 BUNDLE, CONTENT = fleet.bundle("content")
 STALE = {"If-Match": quoted("stale")}
 REASON = {"json": {"reason": "a test"}}
+WAIVER = {"rule": "nobody_asked", "reason": "a test"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,6 +167,9 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.SHOW_POLICY: (_get("/api/policy"), 404),
     _O.LIST_POLICY_VERSIONS: (_get("/api/policy/versions"), 200),
     _O.SHOW_POLICY_VERSION: (_get("/api/policy/versions/1"), 404),
+    _O.LIST_APPROVALS: (_get("/api/approvals"), 200),
+    _O.LIST_BASES: (_get("/api/bases?team=ml"), 200),
+    _O.LIST_WAIVERS: (_get("/api/waivers"), 200),
     _O.LIST_SOURCES: (_get("/api/sources"), 200),
     _O.LIST_OUTAGES: (_get("/api/outages"), 200),
     _O.SHOW_PAUSE: (_get("/api/pause"), 200),
@@ -183,6 +187,12 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.REQUEST_BUILD: (_send("POST", "/api/images/{image}/builds", json={}), 202),
     _O.CANCEL_BUILD: (_send("POST", "/api/builds/{build}/cancel", json={}), 409),
     _O.INCLUDE_VERSION: (_send("POST", "/api/images/{image}/versions/{version}/include", **REASON), 200),
+    # The team that owns it needs no approval (422), and nobody withheld it (404).
+    _O.WITHDRAW_APPROVAL: (
+        _send("POST", f"/api/images/{{image}}/approvals/{PAYMENTS}/withdraw", **REASON),
+        422,
+    ),
+    _O.OFFER_PARENT: (_send("POST", f"/api/images/{{image}}/approvals/{PAYMENTS}/offer", **REASON), 404),
     _O.REQUEUE_POISON: (_send("POST", "/api/poison/{poison}/requeue"), 409),
     _O.DISMISS_POISON: (_send("DELETE", "/api/poison/{poison}"), 204),
     _O.ROTATE_SECRET: (_send("POST", "/api/receivers/{receiver}/secret"), 200),
@@ -190,6 +200,12 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.ENABLE_RECEIVER: (_send("POST", "/api/receivers/{receiver}/enable", json={}), 200),
     _O.REPLAY_RECEIVER: (_send("POST", "/api/receivers/{receiver}/replay", json={}), 200),
     _O.TEST_RECEIVER: (_send("POST", "/api/receivers/{receiver}/test"), 200),
+    _O.APPROVE_PARENT: (_send("PUT", "/api/images/{image}/approvals/payments", **REASON), 422),
+    _O.GRANT_WAIVER: (
+        _send("PUT", "/api/images/{image}/waivers", json=WAIVER | {"until": "2027-01-31"}),
+        404,
+    ),
+    _O.WITHDRAW_WAIVER: (_send("POST", "/api/images/{image}/waivers/withdraw", json=WAIVER), 404),
     _O.ADD_FLEET_RECEIVER: (_send("POST", "/api/receivers", json={"webhook": HOOK, "bases": True}), 200),
     _O.REMOVE_FLEET_RECEIVER: (_send("DELETE", "/api/receivers/{receiver}"), 204),
     _O.PUT_PLATFORM: (_send("PUT", "/api/platform", json={"bundle": "ab" * 32, "catalog": {}}), 422),
@@ -227,6 +243,8 @@ def expected(cell: Cell) -> bool:
     name = cell.operation.value
     if name in ("check_health", "openapi"):
         return True
+    if name == "offer_parent":
+        return cell.standing is CallerStanding.OWNER
     if cell.standing in (CallerStanding.SECOPS, CallerStanding.NOBODY):
         return cell.standing is CallerStanding.SECOPS
     if cell.operation in _BY_RECORD:
@@ -237,6 +255,8 @@ def expected(cell: Cell) -> bool:
         return False
     if name == "store_bundle":
         return True
+    if name in ("approve_parent", "grant_waiver", "withdraw_waiver"):
+        return False
     return cell.standing is CallerStanding.OWNER and cell.kind is SubjectKind.TEAM_IMAGE
 
 

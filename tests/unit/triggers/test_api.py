@@ -113,13 +113,14 @@ def test_an_image_comes_with_its_etag_its_builds_and_its_journal(admin: AsgiClie
     assert body["builds"][2]["failure_owner"] == "team"
     assert [build["gates"] for build in body["builds"][:2]] == [[], []]
     assert body["builds"][2]["gates"] == [
-        {"gate": "boot", "passed": True, "score": None, "evidence": "", "simulated": True},
+        {"gate": "boot", "passed": True, "score": None, "evidence": "", "simulated": True, "waived": []},
         {
             "gate": "compliance",
             "passed": False,
             "score": 41.5,
             "evidence": "scored 41.5 of <90>",
             "simulated": True,
+            "waived": [],
         },
     ]
     assert body["journal"][0]["event"] == "build.queued"

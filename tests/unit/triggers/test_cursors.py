@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver
 from simulation import world
 from simulation.world import SimulatedWorld
@@ -24,6 +24,7 @@ LISTS: dict[str, tuple[str, str, str]] = {
     "receivers": ("/api/receivers", "cursor", "receivers"),
     "poison": ("/api/poison", "after", "records"),
     "unreadable rows": ("/api/state/unreadable", "after", "rows"),
+    "approvals": ("/api/approvals", "after", "approvals"),
     "policy versions": ("/api/policy/versions", "before", "versions"),
 }
 
@@ -38,6 +39,10 @@ def made() -> SimulatedWorld:
         made.factory.poison.record("build-steps", f"garbage {number}")
         url = f"https://hooks.example.com/{number}"
         made.factory.receivers.add(FleetReceiver(url=url, bases=True), world.ADMIN)
+    made.register("pay-base", "rhel9-base", team="payments")
+    for team in ("a", "b", "c"):
+        parent, wanted = ImageName("pay-base"), TeamName(team)
+        made.factory.approvals.approve(parent, wanted, world.ADMIN, until=None, reason="r")
     for name in ("rhel9-base", "rhel9-java", "rhel9-python"):
         entry = unreadable_rows.keys(made, "images", name, "entry:")[-1]
         unreadable_rows.make_unreadable(made, "images", name, entry)
@@ -54,7 +59,16 @@ def made() -> SimulatedWorld:
 @pytest.fixture
 def over(made: SimulatedWorld, factory: TwinFactory, client: AsgiClient) -> AsgiClient:
     """The HTTP app over the real services of the fleet."""
-    for name in ("queries", "history", "retention", "receivers", "poison_review", "unreadable", "names"):
+    for name in (
+        "queries",
+        "history",
+        "retention",
+        "receivers",
+        "poison_review",
+        "unreadable",
+        "names",
+        "approvals",
+    ):
         setattr(factory, name, getattr(made.factory, name))
     return client
 

@@ -36,6 +36,7 @@ def test_the_list_tells_all_files_and_gates(reader: AsgiClient) -> None:
                 "score": 61.5,
                 "evidence": "scored 61.5 of 90",
                 "simulated": True,
+                "waived": [],
             }
         ],
         "files": [

@@ -36,6 +36,8 @@ JUDGED = {
     ("body", "webhook"): "an address is judged by a parser of addresses, and by where it leads",
     ("body", "document"): "image.yaml and the policy have schemas of their own: `imagefactory schema`",
     ("body", "catalog"): "the catalog is judged as a whole",
+    ("body", "rule"): "of a waiver: what the definition does not ask for is a 404",
+    ("body", "path"): "of a waiver, as its rule",
 }
 
 
@@ -109,6 +111,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "KEY": ("!", "a-key_1", "~" * 128),
     "RECOVERY": ("", "told", "untold:", f"lineage:{_NAME}"),
     "IMAGE_CURSOR": ("", "a", _NAME),
+    "APPROVAL_CURSOR": ("", "a:b", f"{_NAME}:{_NAME}"),
     "BUILD_CURSOR": ("", "dfd9f8f9T6d8f9f9f9f9f-app.abc.1", "old-dfd9f8f9T6d8f9f9f9f9f-" + "z" * 90),
     "ENTRY_CURSOR": ("", f"{_TIME}-a", f"{_TIME}-{'Z' * 100}"),
     "LINEAGE_CURSOR": ("", "a", "a/b/c", "/".join([_NAME] * 16)),
@@ -289,7 +292,8 @@ def _ask(client: AsgiClient, method: str, path: str, name: str, where: str, text
     else:
         kind = {"query": "params", "header": "headers", "body": "json"}[where]
         arguments[kind] = {**arguments.get(kind, {}), name: text}
-    arguments["headers"] = {**arguments.get("headers", {}), "Authorization": "Bearer good.admin"}
+    caller = "team" if path.endswith("/offer") else "admin"  # what an owner withheld, SecOps cannot offer
+    arguments["headers"] = {**arguments.get("headers", {}), "Authorization": f"Bearer good.{caller}"}
     return client.request(method, address, **arguments)
 
 

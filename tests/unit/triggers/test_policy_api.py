@@ -27,10 +27,10 @@ def test_the_policy_in_force_comes_with_the_etag_that_a_change_needs(
     client: AsgiClient, factory: TwinFactory
 ) -> None:
     shown = client.get("/api/policy", headers=READER)
-    assert shown.json() == {**_version(2), "document": {"spec": {}}, "unregistered": []}
+    assert shown.json() == {**_version(2), "document": {"spec": {}}, "unregistered": [], "notes": []}
     changed = client.put("/api/policy", json=NEW, headers={**ADMIN, "If-Match": shown.headers["ETag"]})
     assert changed.status_code == 200
-    assert changed.json() == {**_version(3), **NEW, "unregistered": ["rhel10-base"]}
+    assert changed.json() == {**_version(3), **NEW, "unregistered": ["rhel10-base"], "notes": []}
     assert changed.headers["ETag"] == quoted("3")
     late = client.put("/api/policy", json=NEW, headers={**ADMIN, "If-Match": shown.headers["ETag"]})
     assert late.status_code == 412

@@ -45,6 +45,7 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
 from tests.unit.triggers import (
     evidence_twins,
+    grant_twins,
     history_twins,
     provenance_twins,
     receiver_twins,
@@ -353,6 +354,8 @@ class TwinFactory:
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.names, self.version_lists = version_twins.ReservedNames(), version_twins.VersionQueries()
         self.retries, self.pauses = Retries(), Pauses()
+        self.approvals, self.bases = grant_twins.Approvals(), grant_twins.Bases()
+        self.waivers = grant_twins.Waivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (

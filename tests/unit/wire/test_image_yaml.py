@@ -18,6 +18,8 @@ from pipeline_core.domain.definitions import (
     RebuildOn,
     ShellStep,
     TargetRegion,
+    Waiver,
+    WaiverKind,
     Webhook,
 )
 from pipeline_core.domain.names import LIVE, ImageName, Region
@@ -194,6 +196,40 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
     "escape sequence": ("metadata.description", "\x1b[2J", "metadata.description", "remove"),
     "version zero": ("spec.version", {"major": 0}, "spec.version.major", "1"),
 }  # fmt: skip
+
+
+OTHER_WAIVERS: dict[str, tuple[list[object], str, str]] = {
+    "of no kind": ([{"reason": "r"}], "", "neither hygiene nor invariant"),
+    "of both kinds": ([{"hygiene": "r", "path": "/a", "invariant": "n", "reason": "r"}], "", "both hygiene"),
+    "a finding without its path": ([{"hygiene": "r", "reason": "r"}], ".path", "is missing"),
+    "a test with a path": ([{"invariant": "n", "path": "/a", "reason": "r"}], ".path", "alone"),
+    "without a reason": ([{"invariant": "n"}], ".reason", "is missing"),
+    "twice": ([{"invariant": "n", "reason": "r"}, {"invariant": "n", "reason": "s"}], "", "again"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_WAIVERS)
+def test_a_waiver_of_a_finding_or_a_test_names_which_one(case: str) -> None:
+    waivers, key, words = OTHER_WAIVERS[case]
+    (problem,) = problems_of(changed("spec.verify.waivers", waivers))
+    assert problem.path == f"spec.verify.waivers[{len(waivers) - 1}]{key}"
+    assert words in problem.message
+
+
+def test_waivers_are_asked_for_without_an_owner_and_a_day() -> None:
+    scan = {"profile": "cis", "minScore": 90, "waivers": [{"rule": "a", "reason": "r"}]}
+    others = [
+        {"hygiene": "private-key", "path": "/opt/key", "reason": "r"},
+        {"invariant": "n", "reason": "r"},
+    ]
+    document = changed("spec.verify", {"compliance": scan, "waivers": others})
+    verify = image_yaml.parse_definition(document, bundle=BUNDLE, location=HERE).verify
+    assert verify.compliance is not None
+    assert verify.compliance.waivers == (Waiver(rule="a", reason="r"),)
+    assert [(each.kind, each.rule, each.path) for each in verify.waivers] == [
+        (WaiverKind.HYGIENE, "private-key", "/opt/key"),
+        (WaiverKind.INVARIANT, "n", ""),
+    ]
 
 
 @pytest.mark.parametrize(("where", "value", "path", "words"), WRONG.values(), ids=WRONG.keys())

@@ -16,6 +16,7 @@ from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.policy import parse_policy, policy_blob, read_policy_blob
 from pipeline_core.wire.problems import InvalidDocument
 
+OID = "0d0f5a3c-1111-4222-8333-44445555aaaa"
 FULL = b"""
 apiVersion: imagefactory/v1
 kind: Policy
@@ -25,7 +26,7 @@ spec:
   bases:
     rhel9-vault: {profile: stig, minScore: 90}
     rhel9-lab: {alwaysFail: [], ratchet: 5}
-  waivers: {grantors: [SecOps@example.com, ciso@example.com], longest: 90d}
+  waivers: {grantors: [0D0F5A3C-1111-4222-8333-44445555aaaa, 'role:Waivers.Grant'], longest: 90d}
   sources: [{publisher: RedHat, offer: RHEL, sku: 9-lvm-gen2}]
   regions: [westeurope, northeurope]
   catalog: [falcon-sensor]
@@ -81,9 +82,7 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
             ),
             ImageName("rhel9-lab"): ComplianceFloor(profile="cis_server_l1", min_score=80, ratchet=5),
         },
-        waivers=WaiverRules(
-            grantors=frozenset({"secops@example.com", "ciso@example.com"}), longest=timedelta(days=90)
-        ),
+        waivers=WaiverRules(grantors=frozenset({OID, "role:waivers.grant"}), longest=timedelta(days=90)),
         sources=frozenset({"redhat:rhel:9-lvm-gen2"}),
         regions=frozenset({Region("westeurope"), Region("northeurope")}),
         catalog=frozenset({"falcon-sensor"}),
@@ -156,11 +155,17 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
         ("spec", "waivers", "grantors"),
         ["me"],
         "spec.waivers.grantors[0]",
-        "not an e-mail address",
+        "neither an object id nor an app role",
+    ),
+    "a grantor by address": (
+        ("spec", "waivers", "grantors"),
+        ["role:x", "a@example.com"],
+        "spec.waivers.grantors[1]",
+        "which no token proves",
     ),
     "a grantor twice": (
         ("spec", "waivers", "grantors"),
-        ["a@example.com", "A@example.com"],
+        ["role:a", "role:A"],
         "spec.waivers.grantors[1]",
         "again",
     ),

@@ -66,6 +66,7 @@ RECOVERY = NameForm(
     words=_PAGE,
     or_empty=True,
 )
+APPROVAL_CURSOR = _cursor(CursorForm.APPROVAL)
 IMAGE_CURSOR = _cursor(CursorForm.IMAGE)
 BUILD_CURSOR = _cursor(CursorForm.BUILD)
 ENTRY_CURSOR = _cursor(CursorForm.ENTRY)
@@ -76,6 +77,8 @@ REVISION_CURSOR = _cursor(CursorForm.REVISION)
 UNREADABLE_CURSOR = _cursor(CursorForm.UNREADABLE)
 
 ImageInPath = Annotated[ImageName, Depends(in_path("name", IMAGE))]
+TeamInPath = Annotated[TeamName, Depends(in_path("team", TEAM))]
+TeamInQuery = Annotated[TeamName, Depends(in_query("team", TEAM))]
 BuildInPath = Annotated[BuildId, Depends(in_path("identity", BUILD))]
 VersionInPath = Annotated[GalleryVersion, Depends(in_path("version", VERSION))]
 DigestInPath = Annotated[Digest, Depends(in_path("sha256", DIGEST))]

@@ -80,4 +80,6 @@ def router(factory: Provider) -> APIRouter:
 
 def _policy(shown: PolicyShown) -> models.Policy:
     version = models.PolicyVersion.model_validate(shown.version)
-    return models.Policy(**dict(version), document=shown.document, unregistered=shown.unregistered)
+    return models.Policy(
+        **dict(version), document=shown.document, unregistered=shown.unregistered, notes=shown.notes
+    )

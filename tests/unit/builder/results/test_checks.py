@@ -97,7 +97,7 @@ READ: dict[str, tuple[str, object, bool, str]] = {
         "hygiene",
         {"passed": False, "findings": [{"path": "/a", "what": "a key", "rule": "private-key"}]},
         False,
-        "1 found: /a: a key",
+        "1 found: /a: a key [private-key]",
     ),
     "hygiene that failed without a finding": (
         "hygiene",
@@ -233,3 +233,22 @@ def test_a_recorded_packer_makes_everything_simulated() -> None:
 def test_only_what_was_asked_for_is_expected() -> None:
     assert checks.names(Asked()) == ("hygiene.json",)
     assert checks.names(ALL) == ("goss.json", "smoke.json", "xccdf.xml.gz", "report.html.gz", "hygiene.json")
+
+
+def test_findings_with_a_name_are_reported_and_the_others_are_counted() -> None:
+    """What cleaning changes is not a name: a file could otherwise look like one whose finding is waived."""
+    findings = [
+        {"path": "/opt/key.pem", "what": "a private key", "rule": "private-key"},
+        {"invariant": "Service: auditd: enabled", "what": "it is not"},
+        {"path": "/opt/key.pem ", "what": "a private key", "rule": "private-key"},
+        {"path": "/" + "x" * 300, "what": "a private key", "rule": "private-key"},
+        {"path": 7, "rule": "private-key"},
+        "/opt/old: a finding of an older script",
+    ]
+    found = _check("hygiene", {"passed": False, "findings": findings, "count": 300})
+    assert [(each.kind, each.rule, each.path) for each in found.findings] == [
+        ("hygiene", "private-key", "/opt/key.pem"),
+        ("invariant", "Service: auditd: enabled", ""),
+    ]
+    assert found.unnamed == 298
+    assert _check("hygiene", {"passed": True, "findings": []}).findings == ()

@@ -69,7 +69,7 @@ def _now(made: SimulatedWorld, build: Build) -> Build:
     return scenes.stored(made, build.id).value
 
 
-def test_the_group_carries_its_job_and_no_secret() -> None:
+def test_the_group_carries_its_job_and_no_secret_in_sight() -> None:
     made, build, name = _running()
     wanted = made.ports.containers.wanted(name)
     assert set(wanted.environment) == {

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.wire import messages
 from simulation.world import SimulatedWorld
@@ -38,6 +39,23 @@ def test_an_event_of_the_running_attempt_has_the_build_looked_at_now() -> None:
     made.factory.build_events.observe(message)
     (text,) = scenes.texts(made, "build-steps")
     assert messages.StepMessage.from_wire(text).seq == build.seq
+
+
+@pytest.mark.parametrize("kind", ["completed", "restarted"])
+def test_an_end_that_another_container_reports_is_not_believed(kind: str) -> None:
+    """Every builder may send to the queue. The event brings one look, and the look finds a container that runs."""
+    made, build = _running()
+    made.platform.advance()  # the container begins
+    scenes.lose(made)
+    message = messages.BuildEventMessage.model_validate(
+        {"build": str(build.id), "stage": "build", "attempt": 1, "kind": kind}
+    )
+    for _ in range(3):
+        made.factory.build_events.observe(message)
+    after = scenes.stored(made, build.id).value
+    assert (after.phase, after.seq, after.attempt) == (Phase.BUILDING, build.seq, 1)
+    assert made.ports.containers.names() == [attempts.group_of(build)]
+    assert scenes.head(made, BASE).current is None
 
 
 def test_the_event_of_an_end_moves_the_build_on_without_a_message_in_between() -> None:

@@ -49,7 +49,12 @@ def _gave_up(*, after_steps: bool = True, **changes: object) -> tuple[SimulatedW
 
 def _show(made: SimulatedWorld, build: Build, state: VersionState, **tags: str) -> None:
     assert build.version is not None
-    own = {attempts.BUILD_TAG: str(build.id), attempts.ATTEMPT_TAG: "1", attempts.STAGE_TAG: "build"}
+    own = {
+        attempts.BUILD_TAG: str(build.id),
+        attempts.ATTEMPT_TAG: "1",
+        attempts.STAGE_TAG: "build",
+        attempts.IMAGE_TAG: "rhel9-base",
+    }
     made.ports.galleries.add_version(
         GalleryImageVersion(
             gallery=QUARANTINE,

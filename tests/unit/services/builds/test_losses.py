@@ -4,7 +4,7 @@ import pytest
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.ports import GroupState
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -42,9 +42,25 @@ def test_the_failure_of_an_attempt_names_the_platforms_cause_first() -> None:
     assert "\n" not in after.failure.message
 
 
+@pytest.mark.parametrize("detail", ["exit code 3", "exit code 3 | OOMKilled"])
+def test_a_container_whose_token_has_ended_is_a_failure_of_the_platform_in_plain_words(detail: str) -> None:
+    made, build, name = _running()
+    made.ports.containers.set_state(name, GroupState.FAILED, exit_code=3, detail=detail)
+    scenes.step(made, build)
+    scenes.step(made, build)
+    after = _now(made, build)
+    assert after.failure is not None
+    assert after.failure.error_class is ErrorClass.TOKEN
+    assert (after.failure.who, after.failure.is_of_team) == (Owner.PLATFORM, False)
+    assert after.failure.message.startswith(
+        "the container's token for its files had ended before it could report"
+    )
+    assert after.attempt == 2
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"text": 3}', b'{"text": "a\\n b"}', b"x" * 20_000])
 def test_a_reason_that_the_builder_may_have_written_does_no_harm(content: bytes) -> None:
-    """The builder can write to its own folder, so the note of the reason may be anybody's."""
+    """A builder of an older release can write to every folder, so the note of the reason may be anybody's."""
     made, build, name = _running()
     note = f"{attempts.folder_of(build)}/given-up.json"
     made.ports.blobs.create("builds", note, content, media_type="application/json")

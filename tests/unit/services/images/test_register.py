@@ -163,7 +163,7 @@ def test_the_parent_of_another_team_is_refused_and_that_of_secops_is_not() -> No
     made = scenes.registered(ONE)
     scenes.register_for(made, "app", "rhel9-base", "payments")
     problems = _refused(made, scenes.of_team("mine", "app", "ml"), by=scenes.principal("ml"))
-    assert "belongs to team payments, and only that team builds on it" in problems["spec.parent.image"]
+    assert "belongs to team payments, and team ml may not build on it" in problems["spec.parent.image"]
     assert scenes.register_for(made, "mine", "rhel9-base", "ml").registration.parent == BASE
     assert scenes.register_for(made, "app2", "app", "payments").registration.parent == APP
 

@@ -1,0 +1,1 @@
+"""Storage as a container reaches it: Azurite, behind the roles of identities."""
