@@ -70,7 +70,7 @@ def builds_of(
     judge = Judge(effects=effects, parents=parents, floors=policy.policies, waivers=policy.waivers)
     captures = _captures_of(base)
     launcher = _launcher_of(base, policy, captures)
-    containers = _containers_of(base, provenance, judge, launcher, outages, turns, completion)
+    containers = _containers_of(base, judge, launcher, outages, turns)
     publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
     probing = Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers)
@@ -127,13 +127,7 @@ def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> L
 
 
 def _containers_of(
-    base: Foundation,
-    provenance: ProvenanceParts,
-    judge: Judge,
-    launcher: Launcher,
-    outages: Outages,
-    turns: Turns,
-    completion: Completion,
+    base: Foundation, judge: Judge, launcher: Launcher, outages: Outages, turns: Turns
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     return ContainerStage(
@@ -148,9 +142,7 @@ def _containers_of(
         ),
         launcher=launcher,
         judge=judge,
-        provenance=provenance.provenance,
         turns=turns,
-        completion=completion,
         wait=base.limits.wait,
     )
 

@@ -10,6 +10,8 @@ from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, NotProven, PermanentError
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
 from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
@@ -22,6 +24,7 @@ from pipeline_core.services.versions.lost_parents import LostParents
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+from pipeline_core.wire.job import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,10 @@ class Turns:
     provenance: Provenance
     parents: LostParents
     effects: Effects
+
+    def prove(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
+        """Sign and store the statement about a build that has passed its gates; its digest."""
+        return self.provenance.store(build, verdicts, report)
 
     def demand_proof(self, build: Build) -> None:
         """Raise NotProven unless the signed statement of the build is stored and holds."""
