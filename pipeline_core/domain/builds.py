@@ -51,9 +51,7 @@ class Result(Enum):
     FAILED = "failed"  # a permanent error, or a transient one with its tries used up
     CANCELLED = "cancelled"  # a person stopped it
     SUPERSEDED = "superseded"  # a newer input replaced it before it ran
-    WITHDRAWN = (
-        "withdrawn"  # nobody wants its input any more: it did not run, or its version stays out of `latest`
-    )
+    WITHDRAWN = "withdrawn"  # nobody wants its input any more: it made no version, or its version stays out of `latest`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +246,7 @@ _TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 }
 _RESULTS: Mapping[Phase, frozenset[Result]] = {
     Phase.PENDING: frozenset({Result.CANCELLED, Result.SUPERSEDED, Result.WITHDRAWN}),
-    Phase.BUILDING: frozenset({Result.FAILED, Result.CANCELLED}),
+    Phase.BUILDING: frozenset({Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
     Phase.VERIFYING: frozenset({Result.FAILED, Result.CANCELLED}),
     Phase.PUBLISHING: frozenset({Result.SUCCEEDED, Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
     Phase.FINISHED: frozenset(),
@@ -286,11 +284,17 @@ def wait_until(build: Build, at: datetime) -> Build:
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
-    """The finished build. Raises UnlistedTransition."""
+    """The finished build. Raises UnlistedTransition.
+
+    A build that is withdrawn before its machine was made has no version: nobody may look for the one that it was to
+    make, and its input can be built again.
+    """
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")
+    has_none = build.phase is Phase.BUILDING and result is Result.WITHDRAWN
     return replace(
         build,
+        version=None if has_none else build.version,
         phase=Phase.FINISHED,
         result=result,
         failure=failure,

@@ -69,7 +69,8 @@ def builds_of(
     parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies, waivers=policy.waivers)
     captures = _captures_of(base)
-    containers = _containers_of(base, policy, provenance, judge, captures, outages)
+    launcher = _launcher_of(base, policy, captures)
+    containers = _containers_of(base, judge, launcher, outages, turns)
     publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
     probing = Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers)
@@ -113,24 +114,22 @@ def _captures_of(base: Foundation) -> Captures:
     )
 
 
-def _containers_of(
-    base: Foundation,
-    policy: PolicyParts,
-    provenance: ProvenanceParts,
-    judge: Judge,
-    captures: Captures,
-    outages: Outages,
-) -> ContainerStage:
-    ports, records, effects = base.ports, base.records, base.effects
-    launcher = Launcher(
-        records=records,
-        documents=effects.documents,
-        blobs=ports.blobs,
+def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> Launcher:
+    return Launcher(
+        records=base.records,
+        documents=base.effects.documents,
+        blobs=base.ports.blobs,
         captures=captures,
-        containers=ports.containers,
+        containers=base.ports.containers,
         waivers=policy.waivers,
         deployment=base.deployment,
     )
+
+
+def _containers_of(
+    base: Foundation, judge: Judge, launcher: Launcher, outages: Outages, turns: Turns
+) -> ContainerStage:
+    ports, records, effects = base.ports, base.records, base.effects
     return ContainerStage(
         records=records,
         effects=effects,
@@ -143,7 +142,7 @@ def _containers_of(
         ),
         launcher=launcher,
         judge=judge,
-        provenance=provenance.provenance,
+        turns=turns,
         wait=base.limits.wait,
     )
 

@@ -15,6 +15,7 @@ from pipeline_core.services.images import reuse
 from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.versions import falls
 from pipeline_core.services.versions.lost_parents import LostParents
+from pipeline_core.services.versions.turns import Turns
 from simulation.sabotage.shape import Sabotage, replaced
 
 _CHAPTERS = ("by-hand",)
@@ -70,6 +71,14 @@ def _asks_only_what_is_current() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _creates_what_waited() -> Iterator[None]:
+    """A build that got its slot gets its container, however long that took and whatever was taken away meanwhile."""
+
+    with replaced(Turns, "find_unwanted", lambda *given: None):
+        yield
+
+
+@contextlib.contextmanager
 def _owns_every_mark() -> Iterator[None]:
     """A version that a person took out of latest is taken for one of the factory's own."""
 
@@ -89,5 +98,10 @@ RULES = (
         rule="rule-13-parent",
         patch=_asks_only_what_is_current,
         directed="it needs a parent without a good version, and a copy of half a day: one seed in a hundred",
+    ),
+    Sabotage(
+        rule="rule-13-after-a-wait",
+        patch=_creates_what_waited,
+        directed="it needs a parent that is lost, and a wait of half a day for a container: one seed in hundreds",
     ),
 )

@@ -25,10 +25,10 @@ from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
-from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.stages import Failed, Moved, Progress, Unwanted, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.outages import Excused, Paused
-from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -44,6 +44,7 @@ _REPLICATION = timedelta(hours=6)
 _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 _MESSAGE = 4000  # characters of a failure that are kept
 _FRESH = timedelta(seconds=30)
+_WANTED = timedelta(hours=1)  # after its slot, a build that nothing held back counts as wanted
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
@@ -60,7 +61,7 @@ class ContainerStage:
     effects: Effects
     launcher: Launcher
     judge: Judge
-    provenance: Provenance
+    turns: Turns
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -138,6 +139,9 @@ class ContainerStage:
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
+        unwanted = self._find_unwanted(build, turn, now)
+        if unwanted is not None:
+            return unwanted
         try:
             # Before the note that takes the turn: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
@@ -154,6 +158,24 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _find_unwanted(self, build: Build, turn: int, now: datetime) -> Progress | None:
+        """What ends a build that has waited or is tried again, and that nobody wants any more; None where it goes on.
+
+        The first creation soon after the slot is not asked about: the build was, when it got the slot. A note without
+        a group is from a pause or a refusal. A build that verifies is not asked about either: its machine starts from
+        its own version, which is proven now and kept out of `latest`, for the day its input returns.
+        Taking the turn keeps all other handlers from creating the group. The reaper removes what earlier attempts left.
+        """
+        is_quick = (
+            turn == 1 and build.attempt == 1 and now <= (build.started_at or build.created_at) + _WANTED
+        )
+        unwanted = None if is_quick or build.phase is not Phase.BUILDING else self.turns.find_unwanted(build)
+        if unwanted is None:
+            return None
+        if not self._takes_turn(build, turn):
+            return Wait(delay=self.wait)
+        return Unwanted(head=unwanted.head, why=unwanted.answer.why)
 
     def _has_just_paid(self, build: Build, now: datetime) -> bool:
         """True for the first group of a build, which its slot has paid for, where no refusal is known since."""
@@ -238,7 +260,7 @@ class ContainerStage:
         failure = gates.failure_of(verdicts)
         if failure is not None:
             return Failed(failure=failure, judged=proven)
-        statement = self.provenance.store(proven, verdicts, report)
+        statement = self.turns.prove(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
         self.records.index.show_phase(moved.id, moved.phase)

@@ -23,7 +23,7 @@ from pipeline_core.domain.retry import GiveUp
 from pipeline_core.ports import Logs
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.refusals import Refusals
-from pipeline_core.services.builds.stages import Failed, Moved, Progress, Stage, Stages, Wait
+from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Stage, Stages, Unwanted, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.probing import Probing
 from pipeline_core.state import images as records
@@ -212,6 +212,9 @@ class Driver:
         except PermanentError as error:
             self._demand_unchanged(stored, error)
             progress = self.refusals.settle(stored.value, error)
+        if isinstance(progress, Unwanted):
+            self.completion.end(stored, Result.WITHDRAWN, head=progress.head, why=progress.why)
+            return Ended()
         if not isinstance(progress, Failed):
             return progress
         judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)

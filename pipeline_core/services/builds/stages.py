@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pipeline_core.domain.builds import Build, Failure
+from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.state.records import Stored
@@ -46,7 +47,15 @@ class Failed:
     judged: Build | None = None
 
 
-Progress = Wait | Moved | Ended | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwanted:
+    """Nobody wants the build any more, by the image's `head`, and it has made nothing: it ends as withdrawn."""
+
+    head: Stored[ImageHead]
+    why: str
+
+
+Progress = Wait | Moved | Ended | Failed | Unwanted
 
 
 class Stage(Protocol):

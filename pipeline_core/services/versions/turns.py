@@ -1,14 +1,17 @@
 """Whose turn it is to be in `latest`: asked before a built version is let in, and after its build has ended.
 
-It ends no build and moves no pointer.
+A build that has waited for its container is asked about before it gets one, so that none runs for a version that would
+have no turn. This module ends no build and moves no pointer.
 """
 
 from dataclasses import dataclass
 
 from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.builds import Build, Result
-from pipeline_core.domain.errors import ErrorClass, NotProven, PermanentError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, NotProven, PermanentError
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
 from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
@@ -21,6 +24,7 @@ from pipeline_core.services.versions.lost_parents import LostParents
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+from pipeline_core.wire.job import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,10 @@ class Turns:
     parents: LostParents
     effects: Effects
 
+    def prove(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
+        """Sign and store the statement about a build that has passed its gates; its digest."""
+        return self.provenance.store(build, verdicts, report)
+
     def demand_proof(self, build: Build) -> None:
         """Raise NotProven unless the signed statement of the build is stored and holds."""
         self.provenance.demand(build)
@@ -62,6 +70,22 @@ class Turns:
         if answer.wish.is_wanted:
             self._examine(build, live)
         return Turn(head=stored, answer=answer)
+
+    def find_unwanted(self, build: Build) -> Turn | None:
+        """The answer about a build that nobody wants any more; None where it is wanted, or where that is not known.
+
+        A look that cannot be made fails and delays no build: the same question comes before `latest`. Costs three point
+        reads, and for a build that was overtaken one or two more and a GET.
+        """
+        try:
+            stored = self.records.images.get_head(build.image)
+            answer = self._judge(build, stored)
+        except FactoryError as error:
+            self.effects.logs.note(
+                "wish-unknown", image=str(build.image), build_id=str(build.id), error=str(error)[:1000]
+            )
+            return None
+        return None if answer.wish.is_wanted else Turn(head=stored, answer=answer)
 
     def _examine(self, build: Build, live: GalleryImageVersion) -> None:
         """Sign what the gallery shows of the version, once. Raises NotProven where the version is not proven: it is of

@@ -28,6 +28,7 @@ ENDS = {
     (Phase.PENDING, Result.WITHDRAWN),
     (Phase.BUILDING, Result.FAILED),
     (Phase.BUILDING, Result.CANCELLED),
+    (Phase.BUILDING, Result.WITHDRAWN),
     (Phase.VERIFYING, Result.FAILED),
     (Phase.VERIFYING, Result.CANCELLED),
     (Phase.PUBLISHING, Result.SUCCEEDED),
@@ -76,6 +77,17 @@ def test_an_end_is_listed_or_raises(before: Phase, result: Result) -> None:
     assert ended.is_finished
     assert not ended.announce  # the index says it
     assert (ended.result, ended.seq) == (result, build.seq + 1)
+
+
+@pytest.mark.parametrize("before", [Phase.BUILDING, Phase.PUBLISHING])
+def test_only_a_build_that_made_its_version_leaves_one_when_it_is_withdrawn(before: Phase) -> None:
+    build = make.build(before, version=GalleryVersion(9, 20261121, 1))
+    ended = builds.finish(build, Result.WITHDRAWN, LATER)
+    claim = claims.settle(make.claim_on(build.inputs, Outcome.IN_FLIGHT), ended)
+    is_spare = before is Phase.PUBLISHING
+    assert (ended.version, claim.version) == ((build.version,) * 2 if is_spare else (None, None))
+    assert (claim.is_spare, claim.outcome is Outcome.SUCCEEDED) == (is_spare, is_spare)
+    assert builds.finish(make.build(Phase.BUILDING, version=build.version), Result.FAILED, LATER).version
 
 
 @pytest.mark.parametrize(

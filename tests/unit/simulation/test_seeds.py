@@ -115,6 +115,7 @@ def test_a_rule_that_no_seed_can_miss_says_why() -> None:
     assert directed == {
         "rule-7-active-only",
         "pause-closes-what-was-paid",
+        "rule-13-after-a-wait",
         "rule-13-parent",
         "rule-16-blames-no-input",
         "rule-20-order-of-moves",
