@@ -26,9 +26,12 @@ def ascii_text(value: object) -> bytes:
     return _encoded(value, ascii_only=True).encode()
 
 
-def compact(value: object) -> str:
-    """Without white space, in the order of the value itself: for rows, which are read again and never digested."""
-    return json.dumps(value, separators=_SEPARATORS, ensure_ascii=False)
+def compact(value: object, *, allow_nan: bool = True) -> str:
+    """Without white space, in the order of the value itself: for rows and messages, which are never digested.
+
+    Raises ValueError for NaN and the infinities where they are not allowed.
+    """
+    return json.dumps(value, separators=_SEPARATORS, ensure_ascii=False, allow_nan=allow_nan)
 
 
 def _encoded(value: object, *, ascii_only: bool) -> str:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline_core.domain import canonical
 from pipeline_core.wire.messages import MESSAGE_LIMIT
 
 FIELD = "sent_again"
@@ -56,7 +57,7 @@ def _count_of(fields: Mapping[str, Any]) -> int:
 def _text_of(fields: Mapping[str, Any]) -> str | None:
     """In the form of `Message.to_wire`; None where that is not possible."""
     try:
-        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = canonical.compact(fields, allow_nan=False)
         return text if len(text.encode()) <= MESSAGE_LIMIT else None
     except (ValueError, RecursionError):
         return None
