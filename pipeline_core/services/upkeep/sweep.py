@@ -73,7 +73,7 @@ class Sweeper:
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, active, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.
-        bulkhead.part("chronicle", self.effects.recovery_log.repair)
+        bulkhead.part("chronicle", self.fleet.complete_changes)
         bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
