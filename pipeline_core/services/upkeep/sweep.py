@@ -1,7 +1,7 @@
 """Repair lost messages and rows: derive from the stored state what should happen, and ask for another look.
 
 Cost for an image that is current or rests, and for a build that waits for a slot: its share of one page read (1/1000
-of a table query), and one point read at times (each sweep reads 50 images or 1/36 of the fleet, the larger number). No
+of a table query), and one point read at times (each sweep reads 8 images or 1/36 of the fleet, the larger number). No
 write and no message. Every repair is safe to repeat, so the next sweep completes a sweep that was killed, or a part
 that was cut short.
 """
