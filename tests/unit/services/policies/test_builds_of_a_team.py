@@ -164,6 +164,20 @@ def test_the_slower_of_two_writers_does_not_put_an_older_policy_back() -> None:
     assert made.base.records.capacity.read(made.ports.clock.now()).team_slots.within(DATA, 8) == 3
 
 
+def test_a_slow_writer_of_the_first_copy_does_not_bring_back_a_limit_that_was_taken_away_meanwhile() -> None:
+    made = _world(images=50)
+    left: list[dict[str, Any]] = [{}]
+
+    def overtake(table: str, writes: Sequence[TableWrite]) -> None:
+        if left and any((table, write.row.key) == ("capacity", KEY) for write in writes):
+            policies.put(made, limits=left.pop())
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=overtake))
+    policies.put(made, limits={"builds": 1})
+    assert made.factory.policy.current().limits.general.builds is None
+    assert _slots(made).has_limits is False
+
+
 def test_the_limit_of_a_deleted_team_harms_nobody() -> None:
     made = _world(teams={"gone": {"builds": 1}})
     assert _most_at_once(made) == {"payments": 3, "data": 3}
