@@ -88,7 +88,7 @@ def test_sweeps_look_at_a_build_before_its_own_messages_end() -> None:
 
 
 def test_a_look_of_a_sweep_counts_where_no_message_is_left() -> None:
-    """Hours without quota, and then the network fails. One image opens no breaker, but it is known as one that failed."""
+    """Hours without quota, and then the network fails. One image opens no breaker, and its failure is counted."""
     made = scenes.registered(ONE)
     refusing = Refusing(
         inner=made.ports.containers, name="create_group", error=TransientError(ErrorClass.QUOTA, "409 none")
