@@ -18,7 +18,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
 from pipeline_core.domain.registered_conditions import of_waivers
-from pipeline_core.domain.waivers import JudgedWaiver, WaiverGrant
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverGrant, WaiverState
 from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies
@@ -88,7 +88,7 @@ class WaiverGrants:
             is_same = (
                 old is not None
                 and old.team == head.registration.team
-                and old.withdrawn is None
+                and waivers.state_of(old, today=today, rules=policy.waivers) is WaiverState.GRANTED
                 and (old.until, old.granted.reason) == (until, decision.reason)
             )
             if old is not None and is_same:
@@ -227,6 +227,10 @@ class WaiverGrants:
             if new != old:
                 new = replace(new, revision=1 if old is None else old.revision + 1)
                 self._commit(head, new, event, etag=None if stored is None else stored.etag)
+            elif event is Event.WAIVER_GRANTED:
+                # The first try may have ended between its commit and these two.
+                self._wake(head.value)
+                self.effects.projection.project(subject.image)
             state = waivers.state_of(new, today=self.effects.clock.now().date(), rules=rules)
             judged = JudgedWaiver(
                 image=subject.image, asked=asked or waivers.request_of(new), state=state, grant=new
@@ -247,6 +251,9 @@ class WaiverGrants:
         detail = f"{about}{f' until {grant.until}' if is_grant else ''}: {made.reason}"
         entry = self.effects.journal.of_image(name, event, actor=made.by, detail=detail)
         changed = replace(head.value, grants=head.value.grants + 1, failures=0) if is_grant else head.value
+        if is_grant:
+            # The sweep then looks at the image, also if this ends right after the commit and nobody sends it again.
+            self.effects.projection.forget_claim(name)
         copy = self.effects.projection.find(name)
         log = self.effects.recovery_log.grants
         log.announce_waivers(name)
@@ -257,13 +264,17 @@ class WaiverGrants:
                 records.add_entry(entry),
             ]
         )
-        log.settle_waivers(name)
         if is_grant:
-            self.effects.outbox.rebuild(name, "waiver", CampaignId(f"waiver-{name}-{changed.grants}"))
+            self._wake(changed)
+        log.settle_waivers(name)
         self.effects.projection.follow(changed, copy)
         self.effects.logs.note(
             "waiver-changed", image=str(name), reason=event.value, rule=grant.rule, actor=made.by.identity
         )
+
+    def _wake(self, head: ImageHead) -> None:
+        """Ask for a look at an image that was granted a waiver. Safe to repeat."""
+        self.effects.outbox.rebuild(head.name, "waiver", CampaignId(f"waiver-{head.name}-{head.grants}"))
 
     def _demand_asked(self, head: ImageHead, subject: WaiverSubject) -> Waiver:
         found = _named_in(self._definition(head), subject)

@@ -5,12 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from pipeline_core.domain.definitions import WaiverKind
-from pipeline_core.domain.errors import PermanentError
+from pipeline_core.domain.errors import PermanentError, TransientError
 from pipeline_core.domain.waivers import WaiverState
 from pipeline_core.services.policies.waivers import WaiverSubject, WaiverView
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
+from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE
 
 RULE = "simulated_rule_0"
@@ -91,3 +92,50 @@ def test_a_recovered_image_shows_what_it_no_longer_asks_for_when_it_alone_is_ask
     losses.lost_and_recovered(made)
     (view,) = made.factory.waivers.page(image=BASE).waivers
     assert view.judged.state is WaiverState.UNASKED
+
+
+def _refused_and_granted_with_a_fault_behind_the_commit() -> SimulatedWorld:
+    """A gate refused the base, whose sweeps are quiet; the grant is stored, and the message of it is lost."""
+    made = _world(score=85)
+    made.settle()
+    assert len(scenes.builds(made, BASE)) == 1
+    queues = scenes.Failing(inner=made.ports.queues, name="send", errors=[scenes.transient()])
+    scenes.rewired(made, queues=queues)
+    with pytest.raises(TransientError):
+        _grant(made)
+    assert queues.errors == []
+    assert scenes.head(made, BASE).grants == 1
+    assert not any(made.ports.queues.messages(queue) for queue in scenes.QUEUES)
+    return made
+
+
+def test_a_grant_that_is_sent_again_after_a_fault_wakes_the_image() -> None:
+    made = _refused_and_granted_with_a_fault_behind_the_commit()
+    _grant(made)
+    assert scenes.head(made, BASE).grants == 1
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 2
+
+
+@pytest.mark.parametrize("turn", [timedelta(0), timedelta(hours=6)])
+def test_a_grant_that_nobody_sends_again_after_a_fault_is_found_by_the_next_sweep(turn: timedelta) -> None:
+    """In one of the two turns, the sweep reads no head of an image whose note says that a claim holds it back."""
+    made = _refused_and_granted_with_a_fault_behind_the_commit()
+    made.ports.clock.advance(turn)
+    made.factory.sweeper.sweep()
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 2
+
+
+def test_a_grant_that_became_too_long_is_renewed_with_the_same_day_and_reason() -> None:
+    made = _world()
+    policies.put(made, waivers={"longest": "30d"})
+    until = _day(made, 30)
+    _grant(made, 30)
+    policies.put(made, waivers={"longest": "20d"})
+    made.ports.clock.advance(timedelta(days=10))
+    assert _states(made) == [WaiverState.TOO_LONG]
+    view = made.factory.waivers.grant(SUBJECT, ADMIN, until=until, reason="seen in 42")
+    assert view.judged.state is WaiverState.GRANTED
+    assert view.judged.grant is not None
+    assert view.judged.grant.granted.at == made.ports.clock.now()
