@@ -162,9 +162,9 @@ class WaiverEntry(_Wire):
         return _name(waivers_of(ImageName(self.image)), digest, self.revision)
 
 
-def approvals_of(parent: ImageName) -> str:
-    """The beginning of the names of the entries about who may build on an image."""
-    return f"{_GRANTS}{parent}/approvals/"
+def approvals_of(parent: ImageName, team: TeamName | None = None) -> str:
+    """The beginning of the names of the entries about who may build on an image: every team, or one."""
+    return f"{_GRANTS}{parent}/approvals/" + ("" if team is None else f"{team}/")
 
 
 def waivers_of(image: ImageName) -> str:

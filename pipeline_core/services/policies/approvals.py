@@ -200,9 +200,11 @@ class Approvals:
         grants = self.effects.recovery_log.grants
 
         def save(stored: Stored[Approval] | None) -> Approval:
-            old = None if stored is None else stored.value
+            # Without a row, the recovery log says whether it is only lost. A decision that began anew would rank below
+            # the logged ones, and would pass over what the owner had withdrawn.
+            old = grants.find_approval(parent, team) if stored is None else stored.value
             new = change(old)
-            if new == old:
+            if stored is not None and new == old:
                 return new
             new = replace(new, revision=1 if old is None else old.revision + 1)
             grants.announce_approval(parent, team)
