@@ -74,6 +74,7 @@ class ApprovalEntry(_Wire):
     granted: DecisionEntry | None = None
     withdrawn: DecisionEntry | None = None
     withheld: DecisionEntry | None = None
+    offered: DecisionEntry | None = None
 
     @classmethod
     def of(cls, approval: Approval) -> "ApprovalEntry":
@@ -87,6 +88,7 @@ class ApprovalEntry(_Wire):
             granted=_entry(approval.granted),
             withdrawn=_entry(approval.withdrawn),
             withheld=_entry(approval.withheld),
+            offered=_entry(approval.offered),
         )
 
     def to_domain(self) -> Approval:
@@ -100,6 +102,7 @@ class ApprovalEntry(_Wire):
                 granted=_decision(self.granted),
                 withdrawn=_decision(self.withdrawn),
                 withheld=_decision(self.withheld),
+                offered=_decision(self.offered),
                 revision=self.revision,
             )
         except InvalidValue as error:
