@@ -8,6 +8,7 @@ from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.errors import PermanentError, TransientError
 from pipeline_core.domain.waivers import WaiverState
 from pipeline_core.services.policies.waivers import WaiverSubject, WaiverView
+from pipeline_core.wire.messages import QUEUES
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
@@ -105,7 +106,7 @@ def _refused_and_granted_with_a_fault_behind_the_commit() -> SimulatedWorld:
         _grant(made)
     assert queues.errors == []
     assert scenes.head(made, BASE).grants == 1
-    assert not any(made.ports.queues.messages(queue) for queue in scenes.QUEUES)
+    assert not any(made.ports.queues.messages(queue) for queue in QUEUES)
     return made
 
 
