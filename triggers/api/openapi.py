@@ -20,36 +20,55 @@ _SCHEME = {
     "bearerFormat": "JWT",
     "description": "An Entra ID access token for this API.",
 }
-# The refusals, by status: what they mean here, and the headers that come with them.
-_REFUSALS: dict[HTTPStatus, tuple[str, dict[str, str]]] = {
-    HTTPStatus.BAD_REQUEST: ("A name, a cursor, a number or a header has another form", {}),
+# The refusals, by status: their name among the components (that of `HTTPStatus` differs by the version of Python), what
+# they mean here, and the headers that come with them.
+_REFUSALS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
+    HTTPStatus.BAD_REQUEST: ("BadRequest", "A name, a cursor, a number or a header has another form", {}),
     HTTPStatus.UNAUTHORIZED: (
+        "Unauthorized",
         "There is no access token, or it is not valid",
         {"WWW-Authenticate": "Which token is asked for"},
     ),
-    HTTPStatus.FORBIDDEN: ("The caller may not do this, or has no role in this factory", {}),
-    HTTPStatus.NOT_FOUND: ("It does not exist", {}),
+    HTTPStatus.FORBIDDEN: ("Forbidden", "The caller may not do this, or has no role in this factory", {}),
+    HTTPStatus.NOT_FOUND: ("NotFound", "It does not exist", {}),
     HTTPStatus.CONFLICT: (
+        "Conflict",
         "The state of what is named, or a record that cannot be read, stands against it",
         {},
     ),
-    HTTPStatus.PRECONDITION_FAILED: ("It was changed, or created, since it was read: read it again", {}),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body is larger than this address takes", {}),
+    HTTPStatus.PRECONDITION_FAILED: (
+        "PreconditionFailed",
+        "It was changed, or created, since it was read: read it again",
+        {},
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "ContentTooLarge",
+        "The body is larger than this address takes",
+        {},
+    ),
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: (
+        "RangeNotSatisfiable",
         "The range begins behind the end of the file",
         {"Content-Range": "The size of the file", "Accept-Ranges": "bytes"},
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "UnprocessableContent",
         "The body, or what it asks for, is refused; `errors` lists all faults",
         {},
     ),
-    HTTPStatus.PRECONDITION_REQUIRED: ("`If-Match` is missing, or `If-None-Match: *` to create", {}),
+    HTTPStatus.PRECONDITION_REQUIRED: (
+        "PreconditionRequired",
+        "`If-Match` is missing, or `If-None-Match: *` to create",
+        {},
+    ),
     HTTPStatus.TOO_MANY_REQUESTS: (
+        "TooManyRequests",
         "A limit of the policy is reached for now; the detail says which one",
         {"Retry-After": "Seconds until it ends"},
     ),
-    HTTPStatus.INTERNAL_SERVER_ERROR: ("The factory made a mistake", {}),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("InternalServerError", "The factory made a mistake", {}),
     HTTPStatus.SERVICE_UNAVAILABLE: (
+        "ServiceUnavailable",
         "A service that the factory needs does not answer, or the tables are lost",
         {"Retry-After": "Seconds; not there while the tables are lost"},
     ),
@@ -115,11 +134,11 @@ def _refusals(operation: dict[str, Any], method: str, path: str) -> Iterator[HTT
 
 def _name(status: HTTPStatus) -> str:
     """Of a refusal among the components: `PreconditionFailed`."""
-    return status.phrase.title().replace(" ", "")
+    return _REFUSALS[status][0]
 
 
 def _refusal(status: HTTPStatus) -> dict[str, Any]:
-    words, headers = _REFUSALS[status]
+    _, words, headers = _REFUSALS[status]
     made: dict[str, Any] = {
         "description": words,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
