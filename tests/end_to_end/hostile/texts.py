@@ -159,13 +159,6 @@ ADDRESSES = (
         422,
         "a name of the internal network",
     ),
-    row(
-        20,
-        "a name that is an address of the inside",
-        try_receiver("https://169.254.169.254.nip.io/x"),
-        200,
-        '"accepted":false',
-    ),
 )
 
 
