@@ -1,6 +1,7 @@
 """Bundles that nobody uses go after 30 days. Whoever wants one at that moment has it, or is asked to upload it."""
 
 import contextlib
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -8,12 +9,14 @@ from functools import partial
 import pytest
 
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.errors import FactoryError, NotFound
+from pipeline_core.domain.errors import FactoryError, NotFound, TransientError
 from pipeline_core.domain.names import Digest, ImageName, TeamName
+from pipeline_core.ports import Row
 from pipeline_core.services.upkeep import bundles as upkeep
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.wire.problems import InvalidDocument
-from simulation import fleet
+from pipeline_core.wire.recovery_log import ENTRY_LIMIT, PLATFORMS
+from simulation import fleet, world
 from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import losses, scenes, unreadable_rows
 from tests.unit.services.losses import Calls, Died
@@ -121,14 +124,53 @@ def test_the_bundles_of_a_pending_build_stay() -> None:
     assert _has(made, build.inputs.bundle)
 
 
-def test_the_platform_steps_stay_and_those_that_a_version_was_built_with() -> None:
+def _put_platform(made: SimulatedWorld) -> Digest:
+    """New platform steps in force, which nothing was built with; their digest."""
+    digest = world.upload(made, "other platform steps")
+    world.set_platform(made, digest)
+    return digest
+
+
+def _lose_platform_row(made: SimulatedWorld) -> None:
+    losses.lose_tables(made, only=lambda row: row.partition == "platform" and row.key == "current")
+    assert scenes.sources(made).find_platform() is None
+
+
+def _lose_platform_entries(made: SimulatedWorld) -> None:
+    for facts in made.ports.blobs.list("definitions", PLATFORMS, limit=10):
+        losses.lose_blob(made, "definitions", facts.name)
+
+
+@pytest.mark.parametrize("damage", [scenes.lose, _lose_platform_row, _lose_platform_entries])
+def test_the_platform_steps_in_force_stay_where_the_row_or_the_log_names_them(
+    damage: Callable[[SimulatedWorld], None],
+) -> None:
     made = scenes.settled(ONE)
-    catalog = fleet.catalog({})
-    digest, content = fleet.bundle("platform", catalog=catalog)
-    made.factory.registrar.store_bundle(digest, content, ADMIN)
-    made.factory.platforms.put(digest, catalog, ADMIN)
+    digest = _put_platform(made)
+    damage(made)
     assert _rounds(made, 60) == 0
     assert _has(made, digest)
+
+
+def test_the_platform_steps_that_a_current_version_was_built_with_stay() -> None:
+    made = scenes.settled(ONE)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert current.inputs.platform != _put_platform(made)
+    assert _rounds(made, 60) == 0
+    assert _has(made, current.inputs.platform)
+    made.drain()  # it is built with the new ones
+    assert _rounds(made, 60) == 1
+    assert not _has(made, current.inputs.platform)
+
+
+def test_the_platform_steps_of_a_pending_build_stay() -> None:
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    assert build.inputs.platform != _put_platform(made)
+    assert _rounds(made, 60) == 0
+    assert _has(made, build.inputs.platform)
 
 
 def test_removed_bundles_are_uploaded_again() -> None:
@@ -157,11 +199,157 @@ def _lose_images(made: SimulatedWorld) -> None:
     losses.lose_tables(made, "index", only=lambda row: row.partition != "bundles")
 
 
-@pytest.mark.parametrize("damage", [_lose_copies, _spoil_copies, _lose_images])
+def _lose_images_and_register(made: SimulatedWorld) -> None:
+    """The ledger begins again, and counts the images that are left."""
+    _lose_images(made)
+    made.register("another", None)
+
+
+def _spoil_active(made: SimulatedWorld) -> None:
+    """A row among the active builds that no factory wrote."""
+    unreadable_rows.put(made, "index", Row(partition="active", key="NOT A BUILD", cells={}))
+
+
+def _replace_platform_entry(made: SimulatedWorld, change: Callable[[bytes], bytes]) -> None:
+    newest = made.ports.blobs.list("definitions", PLATFORMS, limit=1)[0].name
+    content = change(made.ports.blobs.read("definitions", newest, limit=ENTRY_LIMIT))
+    losses.lose_blob(made, "definitions", newest)
+    made.ports.blobs.create("definitions", newest, content, media_type="application/json")
+
+
+def _spoil_platform_entry(made: SimulatedWorld) -> None:
+    _replace_platform_entry(made, lambda _: b"{}")
+
+
+def _spoil_platform_digest(made: SimulatedWorld) -> None:
+    def spoil(content: bytes) -> bytes:
+        entry = json.loads(content)
+        return json.dumps({**entry, "digest": entry["digest"][:10]}).encode()
+
+    _replace_platform_entry(made, spoil)
+
+
+def _lengthen_platform_entry(made: SimulatedWorld) -> None:
+    """The entry is longer than one that is read."""
+    _replace_platform_entry(made, lambda content: content + b" " * ENTRY_LIMIT)
+
+
+DAMAGES = (
+    _lose_copies,
+    _spoil_copies,
+    _lose_images,
+    _lose_images_and_register,
+    _spoil_active,
+    _spoil_platform_entry,
+    _spoil_platform_digest,
+    _lengthen_platform_entry,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_nothing_goes_while_it_is_not_known_what_is_used(damage: Callable[[SimulatedWorld], None]) -> None:
     made = _unused()
     damage(made)
-    assert _remove(made) == 0
+    for _ in range(2):  # the round is over: the second run does not look again
+        assert _remove(made) == 0
+    assert _has(made)
+    assert [line.event for line in made.ports.logs.lines].count("bundles-kept") == 1
+
+
+def test_a_service_that_does_not_answer_is_an_error_and_the_round_goes_on() -> None:
+    made = _unused()
+
+    def fail() -> None:
+        raise scenes.transient()
+
+    scenes.rewired(made, blobs=Meanwhile(made.ports.blobs, "list", fail, side="before"))
+    with pytest.raises(TransientError):
+        _remove(made)
+    assert not scenes.logged(made, "bundles-kept")
+    assert _remove(made) == 1
+
+
+def _with_deleted(count: int) -> SimulatedWorld:
+    """As `_unused`, and so many images were deleted before."""
+    made = scenes.settled(ONE)
+    for number in range(count):
+        name = ImageName(f"deleted-{number}")
+        made.register(str(name), str(BASE))
+        made.factory.registrar.unregister(name, ADMIN, scenes.head(made, name).document_etag)
+    _upload(made)
+    made.ports.clock.advance(AGES)
+    return made
+
+
+@pytest.mark.parametrize("port", ["tables", "clock"])
+def test_each_slice_gets_on_however_slow_the_tables_or_the_process_are(port: str) -> None:
+    made = _with_deleted(3)
+    slow = _Noting(getattr(made.ports, port), lambda method: made.ports.clock.advance(timedelta(seconds=61)))
+    scenes.rewired(made, **{port: slow})
+    removed = [
+        _remove(made) for _ in range(3 - 1 + 3)
+    ]  # a name in each, then a record in each: three are old
+    assert sum(removed) == 1
+    assert not _has(made)
+    assert scenes.logged(made, "bundle-names-cut-short", subject="deleted-0", count=1)
+    assert scenes.logged(made, "bundles-cut-short", count=2)
+
+
+def test_a_slice_reads_some_deleted_images_and_a_round_reads_each_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = _with_deleted(5)
+    monkeypatch.setattr(upkeep, "_NAMES", 2)
+    monkeypatch.setattr(upkeep, "_SLICE", 2)
+    found: list[str] = []
+
+    def note(table: str, partition: str, key: str) -> bool:
+        found.append(key)
+        return False
+
+    scenes.rewired(made, tables=Meanwhile(made.ports.tables, "find", list, side="before", fits=note))
+    reads = []
+    for _ in range(4):
+        found.clear()
+        _remove(made)
+        reads.append(found.count("former"))
+    assert reads == [2, 2, 1, 0]
+    assert not _has(made)
+    assert _rounds(made, 1) == 0
+    assert found.count("former") == 0  # the day after, no record is ten days old
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        lambda row: (row.partition, row.key) == ("fleet", "app"),
+        lambda row: row.partition == "fleet",
+        lambda row: row.partition in ("fleet", "lineage"),
+        lambda row: row.partition == "lineage",
+    ],
+)
+def test_what_is_lost_within_a_round_keeps_the_rest(
+    lost: Callable[[Row], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scenes.settled({**ONE, "app": "rhel9-base"})
+    for number in range(4):
+        made.factory.registrar.store_bundle(*fleet.bundle(f"lone {number}"), UPLOADER)
+    made.ports.clock.advance(AGES)
+    monkeypatch.setattr(upkeep, "_SLICE", 1)
+    while not _remove(made):
+        assert not scenes.logged(made, "bundles-kept")
+    losses.lose_tables(made, "index", only=lost)
+    assert [_remove(made) for _ in range(8)] == [0] * 8
+    assert scenes.logged(made, "bundles-kept")
+
+
+def test_an_image_that_is_lost_behind_others_keeps_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _with_deleted(5)
+    monkeypatch.setattr(upkeep, "_NAMES", 2)
+    losses.lose_tables(made, "images", only=lambda row: row.partition == str(BASE))
+    losses.lose_tables(made, "index", only=lambda row: row.partition in ("fleet", "lineage"))
+    made.register("another", None)
+    assert [_remove(made) for _ in range(4)] == [0] * 4
     assert _has(made)
     assert scenes.logged(made, "bundles-kept")
 
