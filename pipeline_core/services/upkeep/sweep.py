@@ -77,8 +77,10 @@ class Sweeper:
         bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
-        # Where something could not be read, a pass finds out whether a build may start.
-        has_work = bool(slots) or active.may_start or bool(active.known and bulkhead.failures)
+        # Where something could not be read, a pass finds out whether a build may start. Where an outage holds builds
+        # back, a pass settles a probe that has died, and lets the next one go.
+        is_unsure = bool(bulkhead.failures or active.open_breakers)
+        has_work = bool(slots) or active.may_start or bool(active.known and is_unsure)
         if not has_work:  # else the pass that comes anyhow looks at them
             has_work = any(platform_breaker.has_work(each, now) for each in active.breakers)
         if has_work:
