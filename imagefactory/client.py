@@ -209,7 +209,7 @@ class Client(Connection):
             yield from page["bases"]
 
     def list_waivers(self, chosen: str) -> Iterator[Json]:
-        """Waivers that definitions ask for, page by page. `chosen` is the query, such as `&asked=true`."""
+        """Waivers that are asked for or granted, page by page. `chosen` is the query, such as `&asked=true`."""
         for page in self._pages("/api/waivers", "", _PAGE, chosen, place="after"):
             yield from page["waivers"]
 

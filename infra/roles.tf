@@ -160,6 +160,9 @@ locals {
 
   live = { for name, gallery in azurerm_shared_image_gallery.live : name => gallery.id }
 
+  # Where the publisher of a release without the cleaner still deletes versions, during an upgrade or after a roll-back.
+  deleted_by_publisher = var.keeps_deleting_publisher ? merge(local.live, { quarantine = azurerm_shared_image_gallery.quarantine.id }) : {}
+
   grants = merge(
     {
       function_marketplace = { to = "function", role = "marketplace_reader", scope = local.subscription_id }
@@ -186,6 +189,7 @@ locals {
     { for name, id in local.live : "function_live_${name}" => { to = "function", role = "gallery_curator", scope = id } },
     { for name, id in local.live : "publisher_live_${name}" => { to = "publisher", role = "version_publisher", scope = id } },
     { for name, id in local.live : "cleaner_live_${name}" => { to = "cleaner", role = "version_cleaner", scope = id } },
+    { for name, id in local.deleted_by_publisher : "publisher_deletes_${name}" => { to = "publisher", role = "version_cleaner", scope = id } },
   )
 }
 

@@ -238,6 +238,12 @@ variable "log_retention_days" {
   default     = 90
 }
 
+variable "keeps_deleting_publisher" {
+  description = "Let the publisher delete versions too, while a release runs that knows no cleaner. Only for an upgrade or a roll-back."
+  type        = bool
+  default     = false
+}
+
 variable "keeps_builder_roles" {
   description = "Whether the builder's identity keeps its old roles on blobs. Only while containers of a release without tokens for blobs run: see docs/operations.md, upgrade."
   type        = bool
@@ -245,7 +251,7 @@ variable "keeps_builder_roles" {
 }
 
 variable "build_record_days" {
-  description = "Number of days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
+  description = "Number of days that jobs, logs and reports of builds are kept. Provenance and definitions stay; bundles stay while they are used."
   type        = number
   default     = 180
 }

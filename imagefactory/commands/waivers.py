@@ -13,7 +13,11 @@ from imagefactory.screen import Format
 commands = typer.Typer(help="Waivers: rules that an image may fail until a day.", no_args_is_help=True)
 
 _COLUMNS = ("image", "team", "kind", "rule", "state", "until", "by", "on", "reason")
-_STATES = {"asked": "asked for", "too-long": "longer than the policy allows"}
+_STATES = {
+    "asked": "asked for",
+    "too-long": "longer than the policy allows",
+    "unasked": "granted, not asked for",
+}
 
 
 @unique
@@ -35,13 +39,13 @@ _Reason = Annotated[str, typer.Option("--reason", help="Why; the record of the w
 @commands.command("list")
 def list_waivers(
     image: Annotated[str, typer.Option("--image", help="Only of this image.")] = "",
-    asked: Annotated[bool, typer.Option("--asked", help="Only those that do not count.")] = False,
+    asked: Annotated[bool, typer.Option("--asked", help="Only those asked for that do not count.")] = False,
     ending: Annotated[bool, typer.Option("--ending", help="Only those that end within 14 days.")] = False,
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
-    """List the waivers that definitions ask for, with who granted them and until when."""
+    """List the waivers that definitions ask for and those granted, with who granted them and until when."""
     chosen = {"image": image, "asked": "true" if asked else "", "ending": "true" if ending else ""}
     query = "".join(f"&{key}={options.quoted(value)}" for key, value in chosen.items() if value)
     found = list(options.client_of(url, ca_file).list_waivers(query))

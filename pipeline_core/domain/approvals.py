@@ -18,8 +18,8 @@ class Approval:
 
     `owner` is the team that the parent belonged to when it was approved: an approval does not pass to another owner.
     `until` is the last day of it, None without an end. `granted` is SecOps' decision, None where there is none yet.
-    `withdrawn` is SecOps' decision that ended it, `withheld` the owner's that it does not offer the parent.
-    `revision` counts the changes.
+    `withdrawn` is SecOps' decision that ended it, `withheld` the owner's that it does not offer the parent. `offered`
+    is the owner's that took this back, in its place. `revision` counts the changes.
     """
 
     parent: ImageName
@@ -29,6 +29,7 @@ class Approval:
     granted: GrantDecision | None = None
     withdrawn: GrantDecision | None = None
     withheld: GrantDecision | None = None
+    offered: GrantDecision | None = None
     revision: int = 0
 
 
@@ -101,12 +102,12 @@ def withheld(
     """The record after the owner withdrew its offer, also where SecOps has not approved anything yet."""
     if old is None or old.owner != owner:
         return Approval(parent=parent, team=team, owner=owner, withheld=decision)
-    return old if old.withheld is not None else replace(old, withheld=decision)
+    return old if old.withheld is not None else replace(old, withheld=decision, offered=None)
 
 
-def offered(old: Approval) -> Approval:
+def offered(old: Approval, decision: GrantDecision) -> Approval:
     """The record after the owner offers the parent again. SecOps' approval holds again if it did before."""
-    return replace(old, withheld=None)
+    return replace(old, withheld=None, offered=decision)
 
 
 def why_not(state: ApprovalState, approval: Approval | None) -> str:

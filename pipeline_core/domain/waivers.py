@@ -37,7 +37,7 @@ class WaiverGrant:
 
 @unique
 class WaiverState(Enum):
-    """Whether a waiver that a definition asks for counts."""
+    """Whether a waiver counts."""
 
     GRANTED = "granted"  # it counts
     ASKED = "asked"  # nobody granted it
@@ -45,11 +45,15 @@ class WaiverState(Enum):
     WITHDRAWN = "withdrawn"  # its grant was withdrawn
     UNREADABLE = "unreadable"  # this release cannot read its grant
     TOO_LONG = "too-long"  # it was granted for longer than the policy in force allows
+    UNASKED = "unasked"  # its grant holds, and the definition does not ask for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedWaiver:
-    """A waiver that a definition asks for, the grant that was found for it, and whether it counts."""
+    """A waiver that a definition asks for, the grant that was found for it, and whether it counts.
+
+    Where only the grant is there, `asked` is of `request_of`, without a reason.
+    """
 
     image: ImageName
     asked: Waiver
@@ -60,6 +64,11 @@ class JudgedWaiver:
     def counts(self) -> bool:
         """True where the rule is waived today."""
         return self.state is WaiverState.GRANTED
+
+    @property
+    def is_missing(self) -> bool:
+        """True where the definition asks for it, and it does not count."""
+        return self.state not in (WaiverState.GRANTED, WaiverState.UNASKED)
 
     @property
     def rule(self) -> str:
@@ -109,6 +118,11 @@ def asked_by(verify: Verification) -> tuple[Waiver, ...]:
     return (*scans, *verify.waivers)
 
 
+def request_of(grant: WaiverGrant) -> Waiver:
+    """What a definition would ask for, to use this grant. It has no reason, because no team gave one."""
+    return Waiver(rule=grant.rule, reason="", kind=grant.kind, path=grant.path)
+
+
 def judge(
     definition: ImageDefinition,
     grants: Iterable[WaiverGrant],
@@ -130,6 +144,22 @@ def judge(
             state = state_of(grant, today=today, rules=rules)
         found.append(JudgedWaiver(image=definition.name, asked=asked, state=state, grant=grant))
     return tuple(found)
+
+
+def unasked(
+    definition: ImageDefinition, grants: Iterable[WaiverGrant], *, today: date, rules: WaiverRules
+) -> tuple[JudgedWaiver, ...]:
+    """The grants that the definition does not ask for, and that would count again as soon as it did."""
+    wanted = {
+        (asked.kind, rule_of(asked.kind, asked.rule), asked.path) for asked in asked_by(definition.verify)
+    }
+    return tuple(
+        JudgedWaiver(image=definition.name, asked=request_of(grant), state=WaiverState.UNASKED, grant=grant)
+        for grant in grants
+        if grant.team == definition.team
+        and (grant.kind, grant.rule, grant.path) not in wanted
+        and state_of(grant, today=today, rules=rules) is WaiverState.GRANTED
+    )
 
 
 def state_of(grant: WaiverGrant, *, today: date, rules: WaiverRules) -> WaiverState:

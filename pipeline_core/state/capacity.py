@@ -147,7 +147,11 @@ class CapacityStore:
         """
 
         def save(row: Row | None) -> None:
-            is_needed = slots.has_limits if row is None else team_slots.read(row) != slots
+            # Without a row, a later version is written even without limits: the writer of an earlier one, which still
+            # takes it for the one in force, then loses its race.
+            is_needed = (
+                slots.has_limits or slots.revision > 1 if row is None else team_slots.read(row) != slots
+            )
             if is_needed and is_current():
                 self._tables.write(TABLE, [_put(team_slots.KEY, row, team_slots.cells(slots))])
 

@@ -74,6 +74,7 @@ class ApprovalEntry(_Wire):
     granted: DecisionEntry | None = None
     withdrawn: DecisionEntry | None = None
     withheld: DecisionEntry | None = None
+    offered: DecisionEntry | None = None
 
     @classmethod
     def of(cls, approval: Approval) -> "ApprovalEntry":
@@ -87,6 +88,7 @@ class ApprovalEntry(_Wire):
             granted=_entry(approval.granted),
             withdrawn=_entry(approval.withdrawn),
             withheld=_entry(approval.withheld),
+            offered=_entry(approval.offered),
         )
 
     def to_domain(self) -> Approval:
@@ -100,6 +102,7 @@ class ApprovalEntry(_Wire):
                 granted=_decision(self.granted),
                 withdrawn=_decision(self.withdrawn),
                 withheld=_decision(self.withheld),
+                offered=_decision(self.offered),
                 revision=self.revision,
             )
         except InvalidValue as error:
@@ -162,9 +165,9 @@ class WaiverEntry(_Wire):
         return _name(waivers_of(ImageName(self.image)), digest, self.revision)
 
 
-def approvals_of(parent: ImageName) -> str:
-    """The beginning of the names of the entries about who may build on an image."""
-    return f"{_GRANTS}{parent}/approvals/"
+def approvals_of(parent: ImageName, team: TeamName | None = None) -> str:
+    """The beginning of the names of the entries about who may build on an image: every team, or one."""
+    return f"{_GRANTS}{parent}/approvals/" + ("" if team is None else f"{team}/")
 
 
 def waivers_of(image: ImageName) -> str:

@@ -33,7 +33,7 @@ def policies_of(base: Foundation) -> PolicyParts:
         rules=PolicyRules(effects=effects, policies=policies, waivers=waivers),
         approvals=Approvals(records=records, effects=effects, secops=base.deployment.secops),
         waivers=waivers,
-        days=DayLimits(policies=policies, days=records.days, clock=base.ports.clock),
+        days=DayLimits(policies=policies, days=records.days, clock=base.ports.clock, logs=base.ports.logs),
         rates=ChangeRates(
             policies=policies, rates=records.rates, clock=base.ports.clock, logs=base.ports.logs
         ),

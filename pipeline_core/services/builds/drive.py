@@ -131,16 +131,18 @@ class Driver:
             delay = _delay_of(error, again, self.effects.chance.fraction())
             if error.retry_after is not None and error.retry_after > _ASKED:
                 self._keep_wait(stored, delay)
-            if not once:
+            is_lack = error.error_class in retry.LACKS
+            if not once or (self._is_swept(build) and not is_lack):
                 met = self.refusals.meet(build, error, paused=paused)
-                self._go_on(
-                    build,
-                    delay if met is None else max(delay, met.delay),
-                    reason=error.error_class.value,
-                    tries=again,
-                    paused=paused if met is None else met.key,
-                    is_lack=error.error_class in retry.LACKS,
-                )
+                if not once or met is not None:
+                    self._go_on(
+                        build,
+                        delay if met is None else max(delay, met.delay),
+                        reason=error.error_class.value,
+                        tries=again,
+                        paused=paused if met is None else met.key,
+                        is_lack=is_lack,
+                    )
             self.effects.logs.note(
                 "step-delayed", image=str(build.image), build_id=str(build.id), error=str(error)
             )
@@ -156,7 +158,7 @@ class Driver:
                 self.effects.logs.note("step-halted", image=str(build.image), build_id=str(build.id))
             case Wait(delay=timedelta() as delay, paused=key):
                 key = key or self.probing.follow(build, paused, is_answered=_is_answered(build, build))
-                if once:
+                if once and not (key and self._is_swept(build)):
                     self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
                 else:
                     self._go_on(build, delay, paused=key)
@@ -183,15 +185,19 @@ class Driver:
         """Send the message for the next look, unless sweeps alone look at the build by now.
 
         One that pauses goes on by its own messages, because they probe. So does one that was refused by anything but
-        a lack (`is_lack`): the platform breaker counts no look of a sweep. So does one that
-        publishes or stops: it ends by the gallery's answers, without a timer.
+        a lack (`is_lack`): its tries are counted. So does one that publishes or stops: it ends by the gallery's
+        answers, without a timer.
         """
         lasts = self.effects.clock.now() - build.phase_since
-        waits_for_container = build.phase.has_container and not build.is_stopping
-        if waits_for_container and is_lack and not paused and retry.is_left_to_sweeps(lasts, delay):
+        if self._is_swept(build) and is_lack and not paused and retry.is_left_to_sweeps(lasts, delay):
             self.effects.logs.note("step-left-to-sweeps", image=str(build.image), build_id=str(build.id))
             return
         self.effects.outbox.step(build, delay=delay, reason=reason, tries=tries, paused=paused)
+
+    def _is_swept(self, build: Build) -> bool:
+        """True where sweeps may be all that looks at the build: then their looks count, and begin what probes."""
+        lasts = self.effects.clock.now() - build.phase_since
+        return build.phase.has_container and not build.is_stopping and lasts >= retry.SWEPT
 
     def _keep_wait(self, stored: Stored[Build], delay: timedelta) -> None:
         """Let all chains of messages know it. Where the row cannot be written, only this chain waits."""

@@ -1,7 +1,7 @@
 """Keep grants in the recovery log, outside the tables: approvals of parents, and waivers. Decides nothing.
 
 As for the other facts of the recovery log, a note before each change says that an entry may be missing, and the sweep
-writes that entry. Nothing here is read but by the recovery of lost tables.
+writes that entry. It is read by the recovery of lost tables, and where an approval has no row: the row may be lost.
 """
 
 import contextlib
@@ -75,6 +75,13 @@ class GrantLog:
         for content in self._newest(wire.approvals_of(parent)):
             with self._passing_over(parent):
                 yield ApprovalEntry.from_wire(content).to_domain()
+
+    def find_approval(self, parent: ImageName, team: TeamName) -> Approval | None:
+        """The newest entry of one approval, or None. One list call, and one read where there is an entry."""
+        for content in self._newest(wire.approvals_of(parent, team)):
+            with self._passing_over(parent):
+                return ApprovalEntry.from_wire(content).to_domain()
+        return None
 
     def waivers(self, image: ImageName) -> Iterator[WaiverGrant]:
         """The newest entry of each waiver of an image. One list call, and one read for each."""

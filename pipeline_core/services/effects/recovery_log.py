@@ -7,7 +7,7 @@ gets here. A note in the index before each change says that an entry may be miss
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Lock
 
@@ -26,6 +26,10 @@ _KEPT = 20_000  # names of written entries that memory keeps
 _IMAGES = 100_000  # names of images that one list covers
 _POLICIES = 500  # versions of the policy in a list; a lost table gets so many of its history back
 _QUIET = timedelta(minutes=5)  # the writer of a younger note is still at work
+
+
+def _nothing() -> None:
+    return None
 
 
 class RecoveryLog:
@@ -61,24 +65,25 @@ class RecoveryLog:
 
     def settle_policy(self) -> None:
         """Call this after the change. It writes which version is in force now, then removes the note."""
-        stored = self._policies.find_current()
-        if stored is not None:
-            entry = PolicyEntry.of(stored.value)
-            self._create(entry.name, entry.to_wire())
+        self._write_policy()
         self._unlogged.remove(unlogged.POLICY)
 
     def follow(self, head: ImageHead) -> None:
         """Write an entry of a head that was just read, where the head has something new; cheap where not."""
         self._write(head.name, ImageEntry.of_head(head))
 
-    def repair(self) -> int:
-        """Write the entries that a dead process did not write; their number. One scan where none is missing."""
+    def repair(self, follow_policy: Callable[[], None] = _nothing) -> int:
+        """Write the entries that a dead process did not write; their number. One scan where none is missing.
+
+        `follow_policy` writes what else that process may have left out of a change of the policy. Where it raises
+        UnreadableRow, the next repair calls it again.
+        """
         repaired = 0
         for subject, noted_at in self._unlogged.list():
             if self._clock.now() < noted_at + _QUIET:
                 continue
             try:
-                self._repair(subject)
+                self._repair(subject, follow_policy)
             except UnreadableRow:
                 continue  # the note stays until the row can be read
             # Operators' queries know this line by the log's old name.
@@ -86,9 +91,11 @@ class RecoveryLog:
             repaired += 1
         return repaired
 
-    def _repair(self, subject: str) -> None:
+    def _repair(self, subject: str, follow_policy: Callable[[], None]) -> None:
         if subject == unlogged.POLICY:
-            self.settle_policy()
+            self._write_policy()  # first: the log must not wait for a document that this release cannot read
+            follow_policy()
+            self._unlogged.remove(unlogged.POLICY)
         elif not self.grants.repair(subject):
             self.settle(None if subject == unlogged.PLATFORM else ImageName(subject))
 
@@ -141,6 +148,12 @@ class RecoveryLog:
         former = self._images.find_former(image)
         if former is not None:
             self._write(image, ImageEntry.of_former(former.value))
+
+    def _write_policy(self) -> None:
+        stored = self._policies.find_current()
+        if stored is not None:
+            entry = PolicyEntry.of(stored.value)
+            self._create(entry.name, entry.to_wire())
 
     def _write_platform(self) -> None:
         platform = self._sources.find_platform()

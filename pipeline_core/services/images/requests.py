@@ -55,10 +55,14 @@ class Requests:
             head = self.images.get_head(name)
         access.demand(ApiOperation.REQUEST_BUILD, principal, head.value.registration.subject)
         token = _token(name, principal, key or self.effects.chance.nonce())
-        if not self.images.has_request(name, token):  # one that is sent again counts once
-            self.days.take_request(head.value.registration.team, principal)
         campaign = CampaignId(f"request-{str(token)[:12]}")
-        head = self._record(head, token, principal, reason, campaign)
+        if self.images.has_request(name, token):  # one that is sent again counts once
+            head, _ = self._record(head, token, principal, reason, campaign)
+        else:
+            count = self.days.admit_request(head.value.registration.team, principal)
+            head, is_new = self._record(head, token, principal, reason, campaign)
+            if is_new:
+                count()
         decision = self.reconciler.reconcile(name, campaign, known=head)
         if isinstance(decision, StartBuild):
             build: BuildId | None = build_id(name, decision.fingerprint, decision.generation)
@@ -78,11 +82,14 @@ class Requests:
         principal: Principal,
         reason: str,
         campaign: CampaignId,
-    ) -> Stored[ImageHead]:
-        """The stored head with the request. A repeated old request does not change the head."""
+    ) -> tuple[Stored[ImageHead], bool]:
+        """The stored head with the request, and whether the request is new.
+
+        A repeated old request does not change the head.
+        """
         name = head.value.name
 
-        def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
+        def record(head: Stored[ImageHead]) -> tuple[Stored[ImageHead], bool]:
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
                 self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.actor, detail=reason),
@@ -105,12 +112,12 @@ class Requests:
                 # This request was recorded before: it must not replace a newer one. The process that recorded it
                 # may have died before it wrote the copies.
                 self.effects.projection.follow(head.value, copy)
-                return head
+                return head, False
             self.effects.logs.note("rebuild-requested", image=str(name), actor=principal.actor.identity)
             # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)
-            return Stored(value=asked, etag=etag)
+            return Stored(value=asked, etag=etag), True
 
         return changing(
             lambda: self.images.get_head(name), record, known=head, subject=str(name), remedy="ask again"

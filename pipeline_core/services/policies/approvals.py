@@ -140,7 +140,8 @@ class Approvals:
     def offer(self, parent: ImageName, team: TeamName, principal: Principal, *, reason: str) -> ApprovalView:
         """Offer a parent again whose owner had withdrawn it. Its owner only. SecOps' approval is still needed.
 
-        Raises NotFound where it is offered, PermanentError (PERMISSION; POLICY without a reason).
+        Safe to repeat: the same reason is the same offer. Raises NotFound where there is nothing to take back, and
+        PermanentError (PERMISSION; POLICY without a reason).
         """
         head = self._head(parent)
         owner = head.registration.team
@@ -148,12 +149,21 @@ class Approvals:
         decision = self._decision(principal, reason)
 
         def change(old: Approval | None) -> Approval:
-            if old is None or old.owner != owner or old.withheld is None:
-                raise NotFound(f"team {owner} has not withdrawn {parent} from team {team}: nothing to offer")
-            return approvals.offered(old)
+            is_of_owner = old is not None and old.owner == owner
+            if old is not None and is_of_owner and old.withheld is not None:
+                return approvals.offered(old, decision)
+            if (
+                old is not None
+                and is_of_owner
+                and old.offered is not None
+                and old.offered.reason == decision.reason
+            ):
+                return old
+            raise NotFound(f"team {owner} has not withdrawn {parent} from team {team}: nothing to offer")
 
         saved = self._change(parent, team, change)
-        self._note(head, decision, Event.OFFERED, f"team {team}: {decision.reason}")
+        if saved.offered is not None:
+            self._note(head, saved.offered, Event.OFFERED, f"team {team}: {saved.offered.reason}")
         return self._view(saved, owner)
 
     def page(
@@ -200,9 +210,11 @@ class Approvals:
         grants = self.effects.recovery_log.grants
 
         def save(stored: Stored[Approval] | None) -> Approval:
-            old = None if stored is None else stored.value
+            # Without a row, the recovery log says whether it is only lost. A decision that began anew would rank below
+            # the logged ones, and would pass over what the owner had withdrawn.
+            old = grants.find_approval(parent, team) if stored is None else stored.value
             new = change(old)
-            if new == old:
+            if stored is not None and new == old:
                 return new
             new = replace(new, revision=1 if old is None else old.revision + 1)
             grants.announce_approval(parent, team)

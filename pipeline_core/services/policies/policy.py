@@ -225,24 +225,35 @@ class Policies:
     def recover(self) -> bool:
         """Put a lost policy back from the recovery log. False if there is a policy, or there never was one.
 
-        Raises PermanentError if the recovery log cannot be read: an older policy must not take its place.
+        The dispatchers' part of it is written in any case: it is in another table, which may be lost alone. Raises
+        PermanentError if the recovery log cannot be read: an older policy must not take its place.
         """
-        if self.records.policies.find_current() is not None:
-            return False
+        is_back = self.records.policies.find_current() is None and self._put_back()
+        with contextlib.suppress(UnreadableRow):  # a later `policy set` does it
+            self.follow()
+        return is_back
+
+    def follow(self) -> None:
+        """Write what the dispatchers keep of the policy in force, where it differs. Safe to repeat.
+
+        Raises UnreadableRow where the policy cannot be read: what they have stays.
+        """
+        self._copy_team_slots(self.seen())
+
+    def _put_back(self) -> bool:
         try:
             logged = [entry.to_domain() for entry in self.effects.recovery_log.policies()]
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be recovered: {error}") from error
         if not logged:
             self.records.policies.note_none(self.effects.clock.now())
-        is_back = self.records.policies.recover(logged)
-        if is_back:
-            with contextlib.suppress(UnreadableRow):  # a later `policy set` copies them
-                self._copy_team_slots(self.current())
-        return is_back
+        return self.records.policies.recover(logged)
 
     def _copy_team_slots(self, policy: Policy) -> None:
-        """Give the dispatchers their part of the policy. If this process ends before, the same document writes it."""
+        """Give the dispatchers their part of the policy. If this process ends before, the next sweep does.
+
+        It finds the note that the recovery log keeps of a change until the change is complete.
+        """
         limits = policy.limits
         own = {team: each.builds for team, each in limits.teams.items()}
         slots = TeamSlots(revision=policy.revision, general=limits.general.builds, teams=own)

@@ -1,7 +1,8 @@
 """Count the changes that a caller asks for, and refuse those over the limit. What is read is never counted.
 
 The count holds over all instances. It protects the factory and must not stop it: where it cannot be read or written,
-the change goes on.
+the change goes on. A change that loses the race against others of its caller eight times is refused, because a crowd of
+changes would else be a way around the count.
 """
 
 from dataclasses import dataclass

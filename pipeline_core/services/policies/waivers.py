@@ -18,13 +18,13 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
 from pipeline_core.domain.registered_conditions import of_waivers
-from pipeline_core.domain.waivers import JudgedWaiver, WaiverGrant
+from pipeline_core.domain.waivers import JudgedWaiver, WaiverGrant, WaiverState
 from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import RACED, changing
-from pipeline_core.state.grants.waivers import put_waiver
+from pipeline_core.state.grants.waivers import ImageGrants, put_waiver
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -43,7 +43,7 @@ class WaiverSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverView:
-    """A waiver that a definition asks for, and where it stands now. `ends_soon`: it counts, and its end is near."""
+    """A waiver that was asked for or granted, and where it stands now. `ends_soon`: it counts, and its end is near."""
 
     team: TeamName
     judged: JudgedWaiver
@@ -84,11 +84,11 @@ class WaiverGrants:
                 ErrorClass.POLICY, f"{until} is too far away: policy {policy.revision} allows {last} at most"
             )
 
-        def change(head: ImageHead, asked: Waiver, old: WaiverGrant | None) -> WaiverGrant:
+        def change(head: ImageHead, old: WaiverGrant | None) -> WaiverGrant:
             is_same = (
                 old is not None
                 and old.team == head.registration.team
-                and old.withdrawn is None
+                and waivers.state_of(old, today=today, rules=policy.waivers) is WaiverState.GRANTED
                 and (old.until, old.granted.reason) == (until, decision.reason)
             )
             if old is not None and is_same:
@@ -96,31 +96,32 @@ class WaiverGrants:
             return WaiverGrant(
                 image=head.name,
                 team=head.registration.team,
-                kind=asked.kind,
-                rule=waivers.rule_of(asked.kind, asked.rule),
-                path=asked.path,
+                kind=subject.kind,
+                rule=waivers.rule_of(subject.kind, subject.rule),
+                path=subject.path,
                 until=until,
                 granted=decision,
             )
 
-        return self._change(subject, change, Event.WAIVER_GRANTED, policy.waivers)
+        return self._change(subject, self._demand_asked, change, Event.WAIVER_GRANTED, policy.waivers)
 
     def withdraw(self, subject: WaiverSubject, principal: Principal, *, reason: str) -> WaiverView:
         """End a grant. For the grantors of the policy. What is live stays, and shows it. The first withdrawal stays.
 
-        Raises NotFound, PermanentError (PERMISSION; POLICY without a reason).
+        The definition need not ask for the waiver any more, nor be readable: the grant would count again as soon as it
+        did. Raises NotFound, PermanentError (PERMISSION; POLICY without a reason).
         """
         policy = self._demand_grantor(principal)
         decision = self._decision(principal, reason)
 
-        def change(head: ImageHead, _asked: Waiver, old: WaiverGrant | None) -> WaiverGrant:
+        def change(head: ImageHead, old: WaiverGrant | None) -> WaiverGrant:
             if old is None:
                 raise NotFound(
                     f"{head.name} was granted no waiver of {subject.rule}: there is nothing to withdraw"
                 )
             return old if old.withdrawn is not None else replace(old, withdrawn=decision)
 
-        return self._change(subject, change, Event.WAIVER_WITHDRAWN, policy.waivers)
+        return self._change(subject, self._find_asked, change, Event.WAIVER_WITHDRAWN, policy.waivers)
 
     def page(
         self,
@@ -133,8 +134,12 @@ class WaiverGrants:
     ) -> WaiverViews:
         """The waivers of the next `limit` images of the fleet, or of one image. A page may be empty: use `next`.
 
-        With `asked` it has those that nobody granted, or no longer; with `ending` those that count and end soon.
-        Costs one read, and one for each image on the page that asks for a waiver. Raises NotFound for one image.
+        A grant that holds and is no longer asked for is shown too (`UNASKED`), so that it can be withdrawn. With
+        `asked` the page has what is asked for and does not count; with `ending` those that count and end soon.
+
+        Costs one read, and one for each image on the page that asks for a waiver or was granted one. Images that were
+        recovered do not know the latter: what they no longer ask for is shown for one `image` alone. Raises NotFound
+        for one image.
         """
         if image is not None:
             heads, following = [self.records.images.get_head(image).value], None
@@ -142,23 +147,27 @@ class WaiverGrants:
             fleet = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
             heads, following = list(fleet.heads), fleet.after
         rules = self.policies.seen().waivers
-        reads = [self.effects.reads.begin(self._reading(head, rules)) for head in heads if _may_ask(head)]
+        looked_at = [head for head in heads if image is not None or head.grants or _may_ask(head)]
+        reads = [self.effects.reads.begin(self._reading(head, rules)) for head in looked_at]
         found = [view for read in reads for view in read()]
         if asked:
-            found = [view for view in found if not view.judged.counts]
+            found = [view for view in found if view.judged.is_missing]
         if ending:
             found = [view for view in found if view.ends_soon]
         return WaiverViews(waivers=tuple(found), next=following)
 
     def judged(self, definition: ImageDefinition, rules: WaiverRules) -> tuple[JudgedWaiver, ...]:
         """The waivers of a definition as they stand now, by these rules. One read where it asks for any, else none."""
-        asked = waivers.asked_by(definition.verify)
-        if not asked:
+        if not waivers.asked_by(definition.verify):
             return ()
-        known = self.records.waivers.of_image(definition.name)
+        return self._judged(definition, self.records.waivers.of_image(definition.name), rules)
+
+    def _judged(
+        self, definition: ImageDefinition, known: ImageGrants, rules: WaiverRules
+    ) -> tuple[JudgedWaiver, ...]:
         unreadable = [
             each
-            for each in asked
+            for each in waivers.asked_by(definition.verify)
             if known.is_unreadable(each.kind, waivers.rule_of(each.kind, each.rule), each.path)
         ]
         today = self.effects.clock.now().date()
@@ -190,30 +199,42 @@ class WaiverGrants:
     def _reading(self, head: ImageHead, rules: WaiverRules) -> Callable[[], list[WaiverView]]:
         def read() -> list[WaiverView]:
             try:
-                return [self._view(head, each) for each in self.judged(self._definition(head), rules)]
+                definition = self._definition(head)
             except PermanentError:
                 return []  # its definition cannot be read: the image says so
+            known = self.records.waivers.of_image(head.name)
+            today = self.effects.clock.now().date()
+            asked = self._judged(definition, known, rules)
+            unasked = waivers.unasked(definition, known.grants, today=today, rules=rules)
+            return [self._view(head, each) for each in (*asked, *unasked)]
 
         return read
 
     def _change(
         self,
         subject: WaiverSubject,
-        change: Callable[[ImageHead, Waiver, WaiverGrant | None], WaiverGrant],
+        request: Callable[[ImageHead, WaiverSubject], Waiver | None],
+        change: Callable[[ImageHead, WaiverGrant | None], WaiverGrant],
         event: Event,
         rules: WaiverRules,
     ) -> WaiverView:
         def commit(head: Stored[ImageHead]) -> WaiverView:
-            asked = self._demand_asked(head.value, subject)
-            rule = waivers.rule_of(asked.kind, asked.rule)
-            stored = self.records.waivers.find(subject.image, asked.kind, rule, asked.path)
+            asked = request(head.value, subject)
+            rule = waivers.rule_of(subject.kind, subject.rule)
+            stored = self.records.waivers.find(subject.image, subject.kind, rule, subject.path)
             old = None if stored is None else stored.value
-            new = change(head.value, asked, old)
+            new = change(head.value, old)
             if new != old:
                 new = replace(new, revision=1 if old is None else old.revision + 1)
                 self._commit(head, new, event, etag=None if stored is None else stored.etag)
+            elif event is Event.WAIVER_GRANTED:
+                # The first try may have ended between its commit and these two.
+                self._wake(head.value)
+                self.effects.projection.project(subject.image)
             state = waivers.state_of(new, today=self.effects.clock.now().date(), rules=rules)
-            judged = JudgedWaiver(image=subject.image, asked=asked, state=state, grant=new)
+            judged = JudgedWaiver(
+                image=subject.image, asked=asked or waivers.request_of(new), state=state, grant=new
+            )
             return self._view(head.value, judged)
 
         return changing(
@@ -230,6 +251,9 @@ class WaiverGrants:
         detail = f"{about}{f' until {grant.until}' if is_grant else ''}: {made.reason}"
         entry = self.effects.journal.of_image(name, event, actor=made.by, detail=detail)
         changed = replace(head.value, grants=head.value.grants + 1, failures=0) if is_grant else head.value
+        if is_grant:
+            # The sweep then looks at the image, also if this ends right after the commit and nobody sends it again.
+            self.effects.projection.forget_claim(name)
         copy = self.effects.projection.find(name)
         log = self.effects.recovery_log.grants
         log.announce_waivers(name)
@@ -240,24 +264,34 @@ class WaiverGrants:
                 records.add_entry(entry),
             ]
         )
-        log.settle_waivers(name)
         if is_grant:
-            self.effects.outbox.rebuild(name, "waiver", CampaignId(f"waiver-{name}-{changed.grants}"))
+            self._wake(changed)
+        log.settle_waivers(name)
         self.effects.projection.follow(changed, copy)
         self.effects.logs.note(
             "waiver-changed", image=str(name), reason=event.value, rule=grant.rule, actor=made.by.identity
         )
 
+    def _wake(self, head: ImageHead) -> None:
+        """Ask for a look at an image that was granted a waiver. Safe to repeat."""
+        self.effects.outbox.rebuild(head.name, "waiver", CampaignId(f"waiver-{head.name}-{head.grants}"))
+
     def _demand_asked(self, head: ImageHead, subject: WaiverSubject) -> Waiver:
-        wanted = (subject.kind, waivers.rule_of(subject.kind, subject.rule), subject.path)
-        for asked in waivers.asked_by(self._definition(head).verify):
-            if (asked.kind, waivers.rule_of(asked.kind, asked.rule), asked.path) == wanted:
-                return asked
+        found = _named_in(self._definition(head), subject)
+        if found is not None:
+            return found
         raise NotFound(
             f"the definition of {head.name} does not ask for a waiver of {subject.kind.value} {subject.rule}"
             f"{f' at {subject.path}' if subject.path else ''}: its team names rule and reason in `spec.verify` first;"
             f" `imagefactory waivers list --image {head.name}` shows what it asks for"
         )
+
+    def _find_asked(self, head: ImageHead, subject: WaiverSubject) -> Waiver | None:
+        """None also where the definition cannot be read: a grant is withdrawn all the same."""
+        try:
+            return _named_in(self._definition(head), subject)
+        except PermanentError:
+            return None
 
     def _demand_grantor(self, principal: Principal) -> Policy:
         policy = self.policies.demand()
@@ -282,6 +316,15 @@ class WaiverGrants:
     def _view(self, head: ImageHead, judged: JudgedWaiver) -> WaiverView:
         is_ending = waivers.is_ending(judged, self.effects.clock.now().date())
         return WaiverView(team=head.registration.team, judged=judged, ends_soon=is_ending)
+
+
+def _named_in(definition: ImageDefinition, subject: WaiverSubject) -> Waiver | None:
+    """The waiver that the definition asks for, if it is the one of this subject."""
+    wanted = (subject.kind, waivers.rule_of(subject.kind, subject.rule), subject.path)
+    for asked in waivers.asked_by(definition.verify):
+        if (asked.kind, waivers.rule_of(asked.kind, asked.rule), asked.path) == wanted:
+            return asked
+    return None
 
 
 def _may_ask(head: ImageHead) -> bool:

@@ -58,7 +58,9 @@ class RecoveryOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecovery:
-    """Cost: two list calls of galleries and one of blobs, two reads per live version, and one per chunk of history."""
+    """Cost: two list calls of galleries and three of blobs, two reads per live version, one per chunk of history and
+    per grant. An image that is there costs one list call of blobs, and one read per approval.
+    """
 
     records: Records
     galleries: Galleries
@@ -83,9 +85,11 @@ class ImageRecovery:
         if known is not None:
             self._index(known.value)
             self._index_build(known.value)
+            self._recover_approvals(name)
             self.effects.projection.project(name)
             return RecoveryOutcome.KEPT
         if self.records.images.find_former(name) is not None:
+            self._recover_approvals(name)
             return RecoveryOutcome.DELETED
         entry = self.effects.recovery_log.find_image(name)
         gallery = self._placement(name, entry)
@@ -204,13 +208,16 @@ class ImageRecovery:
 
     def _recover_grants(self, name: ImageName) -> None:
         """Insert the approvals of the image as a parent, and its waivers, where they are missing."""
-        log = self.effects.recovery_log.grants
-        for approval in log.approvals(name):
-            with contextlib.suppress(AlreadyExists):
-                self.records.approvals.save(approval, etag=None)
-        for grant in log.waivers(name):
+        self._recover_approvals(name)
+        for grant in self.effects.recovery_log.grants.waivers(name):
             with contextlib.suppress(AlreadyExists):
                 self.records.images.commit([put_waiver(grant, etag=None)])
+
+    def _recover_approvals(self, name: ImageName) -> None:
+        """Approvals are in another table than the image: they may be lost while it is there."""
+        for approval in self.effects.recovery_log.grants.approvals(name):
+            with contextlib.suppress(AlreadyExists):
+                self.records.approvals.save(approval, etag=None)
 
     def _former_definition(
         self, name: ImageName, entry: ImageEntry, found: Found

@@ -1,7 +1,7 @@
 """Repair lost messages and rows: derive from the stored state what should happen, and ask for another look.
 
 Cost for an image that is current or rests, and for a build that waits for a slot: its share of one page read (1/1000
-of a table query), and one point read at times (each sweep reads 50 images or 1/36 of the fleet, the larger number). No
+of a table query), and one point read at times (each sweep reads 8 images or 1/36 of the fleet, the larger number). No
 write and no message. Every repair is safe to repeat, so the next sweep completes a sweep that was killed, or a part
 that was cut short.
 """
@@ -73,12 +73,14 @@ class Sweeper:
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, active, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.
-        bulkhead.part("chronicle", self.effects.recovery_log.repair)
+        bulkhead.part("chronicle", self.fleet.complete_changes)
         bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
-        # Where something could not be read, a pass finds out whether a build may start.
-        has_work = bool(slots) or active.may_start or bool(active.known and bulkhead.failures)
+        # Where something could not be read, a pass finds out whether a build may start. Where an outage holds builds
+        # back, a pass settles a probe that has died, and lets the next one go.
+        is_unsure = bool(bulkhead.failures or active.open_breakers)
+        has_work = bool(slots) or active.may_start or bool(active.known and is_unsure)
         if not has_work:  # else the pass that comes anyhow looks at them
             has_work = any(platform_breaker.has_work(each, now) for each in active.breakers)
         if has_work:

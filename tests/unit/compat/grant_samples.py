@@ -14,7 +14,7 @@ from tests.unit.domain.factories import BASE, NOW, TEAM
 
 
 def approvals() -> Sequence[Approval]:
-    """One that holds, and one that has everything."""
+    """One that holds, one that has everything but an offer, and one that its owner offers again."""
     by = Actor(name="Admin", identity="user:00000000-0000-4000-8000-000000000001@2222")
     made = GrantDecision(by=by, at=NOW, reason="a trial")
     plain = Approval(parent=BASE, team=TEAM, owner=TeamName("secops"), granted=made)
@@ -26,7 +26,8 @@ def approvals() -> Sequence[Approval]:
         revision=3,
         withheld=replace(made, reason="b"),
     )
-    return (plain, full)
+    offered = replace(plain, team=TeamName("risk"), offered=made, revision=3)
+    return (plain, full, offered)
 
 
 def waivers() -> Sequence[WaiverGrant]:

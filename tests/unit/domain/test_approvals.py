@@ -81,7 +81,7 @@ def test_a_new_decision_takes_the_place_of_an_ended_one_and_keeps_what_the_owner
     ended = _approval(withdrawn=DECISION, until=TODAY, withheld=DECISION)
     again = approvals.granted(ended, PARENT, TEAM, OWNER, LATER, None)
     assert again == _approval(granted=LATER, withheld=DECISION)
-    assert approvals.state_of(approvals.offered(again), OWNER, TODAY) is ApprovalState.APPROVED
+    assert approvals.state_of(approvals.offered(again, LATER), OWNER, TODAY) is ApprovalState.APPROVED
 
 
 def test_a_decision_about_a_former_owner_leaves_nothing_behind() -> None:
@@ -97,6 +97,9 @@ def test_the_first_withdrawal_stays() -> None:
     assert approvals.withdrawn(gone, LATER) is gone
     kept = approvals.withheld(_approval(), PARENT, TEAM, OWNER, DECISION)
     assert approvals.withheld(kept, PARENT, TEAM, OWNER, LATER) is kept
+    offered = approvals.offered(kept, LATER)
+    assert offered == _approval(offered=LATER)
+    assert approvals.withheld(offered, PARENT, TEAM, OWNER, DECISION) == kept
 
 
 def test_the_one_who_can_help_is_named_with_the_command() -> None:

@@ -93,6 +93,28 @@ def test_only_a_grant_for_this_image_rule_and_team_counts(case: str) -> None:
     assert (judged.state, judged.counts) == (state, state is WaiverState.GRANTED)
 
 
+UNASKED: dict[str, tuple[WaiverGrant, bool]] = {
+    "holds": (_grant(rule="other"), True),
+    "is asked for": (_grant(), False),
+    "ended": (_grant(rule="other", until=TODAY - timedelta(days=1)), False),
+    "withdrawn": (_grant(rule="other", withdrawn=MADE), False),
+    "of another team": (_grant(rule="other", team=TeamName("other")), False),
+}
+
+
+@pytest.mark.parametrize("case", UNASKED)
+def test_a_grant_that_holds_and_is_not_asked_for_is_found_and_does_not_count(case: str) -> None:
+    grant, is_found = UNASKED[case]
+    definition = _definition(Waiver(rule=RULE, reason="x"))
+    found = waivers.unasked(definition, [grant], today=TODAY, rules=WaiverRules())
+    assert [each.grant for each in found] == ([grant] if is_found else [])
+    for each in found:
+        assert (each.state, each.rule) == (WaiverState.UNASKED, "other")
+        assert not each.counts
+        assert not each.is_missing
+    assert _judged().is_missing
+
+
 def test_what_the_document_claims_is_only_a_request() -> None:
     judged = _judged()
     assert (judged.state, judged.told) == (WaiverState.ASKED, "asked for, and granted by nobody")

@@ -100,3 +100,11 @@ def test_the_list_says_what_is_asked_for_and_by_whom_it_was_granted(run: Run, fa
         "/api/waivers?after=&limit=200&image=payments-api",
         "/api/waivers?after=&limit=200&asked=true",
     ]
+
+
+def test_a_grant_that_nobody_asks_for_is_listed_as_such(run: Run, factory: FakeFactory) -> None:
+    found = {"waivers": [_waiver(state="unasked", asked_reason="")], "next": None}
+    factory.answers.append((200, {}, json.dumps(found).encode()))
+    shown = run("waivers", "list", COLUMNS="250")
+    assert shown.exit_code == 0, shown.stderr
+    assert "granted, not asked for" in " ".join(shown.stdout.split())

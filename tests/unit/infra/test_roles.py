@@ -6,21 +6,25 @@ import re
 from tests.unit.infra import terraform
 
 
+KEPT = "in local.deleted_by_publisher"  # only during an upgrade, or after a roll-back
+
+
 def roles() -> dict[str, list[str]]:
     """The actions of each custom role."""
     return {name: role["actions"] for name, role in terraform.local("custom_roles").items()}
 
 
 def grants() -> list[tuple[str, str, str]]:
-    """(identity, role, scope) of each line of the table of grants, as they are written."""
+    """(identity, role, scope) of each line of the table of grants, as they are written. Without those of an upgrade."""
     line = re.compile(r'to\s*=\s*([\w"\[\]]+),\s*role\s*=\s*"(\w+)",\s*scope\s*=\s*([\w.\[\]]+)')
-    found = line.findall(terraform.text("roles.tf"))
+    lasting = "\n".join(each for each in terraform.text("roles.tf").splitlines() if KEPT not in each)
+    found = line.findall(lasting)
     return [(to.strip('"'), role, scope) for to, role, scope in found]
 
 
 def test_the_table_of_grants_is_read_whole() -> None:
     # The other tests of this table mean something only if the pattern finds each line.
-    assert len(grants()) == terraform.text("roles.tf").count("to = ")
+    assert len(grants()) == terraform.text("roles.tf").count("to = ") - 1  # that of an upgrade
     assert {role for _, role, _ in grants()} == set(roles())
 
 
@@ -188,3 +192,16 @@ def test_the_function_may_sign_tokens_and_has_the_rights_that_they_give() -> Non
     assignment = terraform.resources("azurerm_role_assignment")["function_storage"]
     assert "Storage Blob Data Owner" in str(assignment["for_each"])
     assert assignment["scope"] == "${azurerm_storage_account.factory.id}"
+
+
+def test_an_upgrade_lets_the_publisher_delete_and_nothing_else_does() -> None:
+    """The release before deletes with the publisher's identity; without the right its leftovers stay."""
+    assert terraform.text("roles.tf").count(KEPT) == 1
+    assert terraform.local("deleted_by_publisher").startswith(
+        "${var.keeps_deleting_publisher ? merge(local.live, "
+    )
+    assert terraform.local("deleted_by_publisher").endswith(" : {}}")
+    assert (
+        "default     = false"
+        in terraform.text("variables.tf").split('"keeps_deleting_publisher"')[1].split("}")[0]
+    )

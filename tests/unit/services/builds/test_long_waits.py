@@ -85,3 +85,25 @@ def test_sweeps_look_at_a_build_before_its_own_messages_end() -> None:
     waits = Settings.model_fields["wait_seconds"].metadata
     longest = max(each.le for each in waits if hasattr(each, "le"))
     assert timedelta(seconds=longest) * upkeep._QUIET < retry.SWEPT
+
+
+def test_a_look_of_a_sweep_counts_where_no_message_is_left() -> None:
+    """Hours without quota, and then the network fails. One image opens no breaker, and its failure is counted."""
+    made = scenes.registered(ONE)
+    refusing = Refusing(
+        inner=made.ports.containers, name="create_group", error=TransientError(ErrorClass.QUOTA, "409 none")
+    )
+    scenes.rewired(made, containers=refusing)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    made.run_until(made.ports.clock.now() + timedelta(hours=4))
+    assert scenes.texts(made, "build-steps") == []
+    refusing.error = TransientError(ErrorClass.NETWORK, "no route")
+    made.run_until(made.ports.clock.now() + timedelta(hours=1))
+    (breaker,) = made.base.records.breakers.list()
+    assert (breaker.value.error_class, [hit.image for hit in breaker.value.hits]) == (
+        ErrorClass.NETWORK,
+        [BASE],
+    )
+    refusing.has_room = True
+    made.run_until(made.ports.clock.now() + timedelta(hours=3))
+    assert scenes.stored(made, build.id).value.result is Result.SUCCEEDED

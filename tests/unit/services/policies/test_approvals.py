@@ -1,5 +1,6 @@
 """Approvals of parents: who decides, what a registration is refused with, and that nothing that exists is stopped."""
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -7,10 +8,10 @@ import pytest
 
 from pipeline_core.domain.approvals import ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
-from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
-from pipeline_core.ports import Principal
+from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.services.policies.approvals import ApprovalView
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
@@ -207,6 +208,57 @@ def test_an_owner_withholds_before_anybody_approved() -> None:
     assert offered.state is ApprovalState.NONE
     with pytest.raises(NotFound, match="has no approval"):
         _withdraw(made)
+
+
+def _fault_behind_the_record(made: SimulatedWorld, decide: Callable[[], object]) -> None:
+    """The decision is stored, and the write of its first journal entry fails."""
+
+    def fail(_table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.partition == str(PARENT) for write in writes):
+            raise scenes.transient()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=fail))
+    with pytest.raises(TransientError):
+        decide()
+    scenes.rewired(made)
+
+
+ENTRIES = {
+    Event.APPROVED: (ADMIN, "approve"),
+    Event.APPROVAL_WITHDRAWN: (ADMIN, "withdraw"),
+    Event.OFFER_WITHDRAWN: (OWNER, "withdraw"),
+    Event.OFFERED: (OWNER, "offer"),
+}
+
+
+@pytest.mark.parametrize("event", ENTRIES)
+def test_a_decision_that_is_sent_again_writes_the_entry_that_was_left_out(event: Event) -> None:
+    made = _world()
+    by, what = ENTRIES[event]
+    if event is not Event.APPROVED:
+        _approve(made)
+    if event is Event.OFFERED:
+        _withdraw(made, by=OWNER)
+
+    def decide() -> ApprovalView:
+        more = {"until": None} if what == "approve" else {}
+        return getattr(made.factory.approvals, what)(PARENT, ML, by, reason="again", **more)  # type: ignore[no-any-return]
+
+    _fault_behind_the_record(made, decide)
+    assert scenes.events(made, PARENT).count(event) == 0
+    made.ports.clock.advance(timedelta(minutes=1))
+    assert decide() == decide()
+    assert scenes.events(made, PARENT).count(event) == 1
+
+
+def test_an_offer_can_be_withdrawn_and_made_again() -> None:
+    made = _world()
+    for number in range(2):
+        assert _withdraw(made, by=OWNER).state is ApprovalState.WITHHELD
+        made.ports.clock.advance(timedelta(minutes=1))
+        assert made.factory.approvals.offer(PARENT, ML, OWNER, reason="r").approval.withheld is None
+        assert scenes.events(made, PARENT).count(Event.OFFERED) == number + 1
+        made.ports.clock.advance(timedelta(minutes=1))
 
 
 def test_another_team_withdraws_nothing() -> None:

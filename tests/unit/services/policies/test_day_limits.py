@@ -1,15 +1,16 @@
 """What a team asks for and stores on one day: counted for the team, over all instances, and for no other team."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from pipeline_core.domain.errors import OverLimit
+from pipeline_core.domain.errors import OverLimit, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import Principal
+from pipeline_core.ports import Principal, TableWrite, WriteKind
 from simulation import fleet
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import policy_documents as policies
@@ -74,6 +75,72 @@ def test_a_request_that_is_sent_again_counts_once() -> None:
     made = _world(requestsPerDay=1)
     assert [_ask(made, PAY_IMAGE, PAY, "same") for _ in range(4)] == [True] * 4
     assert not _ask(made, PAY_IMAGE, PAY, "other")
+
+
+def test_a_request_that_could_not_be_recorded_counts_once_when_it_is_sent_again() -> None:
+    made = _world(requestsPerDay=2)
+
+    def fail(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(table == "images" and write.row.key.startswith("request:") for write in writes):
+            raise scenes.transient()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=fail))
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            _ask(made, PAY_IMAGE, PAY, "same")
+    scenes.rewired(made, tables=made.ports.tables)
+    asked = [_ask(made, PAY_IMAGE, PAY, key) for key in ("same", "same", "second", "third")]
+    assert asked == [True, True, True, False]
+
+
+def test_the_same_request_twice_at_the_same_moment_counts_once() -> None:
+    made = _world(requestsPerDay=2)
+    left = ["same"]
+
+    def race(table: str, writes: Sequence[TableWrite]) -> None:
+        is_request = any(table == "images" and write.row.key.startswith("request:") for write in writes)
+        if is_request and left:
+            assert _ask(made, PAY_IMAGE, PAY, left.pop())
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=race))
+    assert [_ask(made, PAY_IMAGE, PAY, key) for key in ("same", "second", "third")] == [True, True, False]
+
+
+def test_counts_that_cannot_be_read_hold_their_team_back_from_nothing_and_no_other_team_is_freed() -> None:
+    """The row is not rewritten and its key is the team, so that a refusal would never end."""
+    made = _world(requestsPerDay=1, bundlesPerDay=1)
+    assert _ask(made, PAY_IMAGE, PAY, "k0")
+    assert _ask(made, DATA_IMAGE, DATA, "k0")
+    row = made.ports.tables.find("index", "days", "payments")
+    assert row is not None
+    spoilt = replace(row, cells={"schema": 1, "value": "{"})
+    made.ports.tables.write("index", [TableWrite(verb=WriteKind.REPLACE, row=spoilt)])
+    assert [_ask(made, PAY_IMAGE, PAY, key) for key in ("k1", "k2")] == [True, True]
+    assert _store(made, PAY, "a", "b") == [True, True]
+    assert _store(made, BOTH, "c") == [True]
+    assert not _ask(made, DATA_IMAGE, DATA, "k1")
+    assert _store(made, DATA, "d") == [False]  # "c" was its one
+    after = made.ports.tables.find("index", "days", "payments")
+    assert after is not None
+    assert after.cells == spoilt.cells
+    assert scenes.logged(made, "day-not-counted", team="payments")
+
+
+def test_counts_that_become_unreadable_while_a_request_is_recorded_do_not_stop_it() -> None:
+    made = _world(requestsPerDay=5)
+    assert _ask(made, PAY_IMAGE, PAY, "k0")
+    inner = made.ports.tables
+
+    def spoil(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(table == "images" and write.row.key.startswith("request:") for write in writes):
+            row = inner.find("index", "days", "payments")
+            assert row is not None
+            spoilt = replace(row, cells={"schema": 1, "value": "{"})
+            inner.write("index", [TableWrite(verb=WriteKind.REPLACE, row=spoilt)])
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=inner, before=spoil))
+    assert _ask(made, PAY_IMAGE, PAY, "k1")
+    assert scenes.logged(made, "day-not-counted", team="payments")
 
 
 def test_secops_are_not_refused_and_use_up_nothing_of_a_team() -> None:
@@ -157,7 +224,7 @@ def test_what_the_limits_cost_in_operations_of_the_tables() -> None:
     tables = made.ports.tables
     acts: tuple[Callable[[], object], ...] = (
         lambda: made.factory.rates.count(PAY),
-        lambda: made.parts.policy.days.take_request(scenes.team("payments"), PAY),
+        lambda: made.parts.policy.days.admit_request(scenes.team("payments"), PAY)(),
         lambda: made.parts.policy.days.find_full(PAY),
         lambda: made.parts.policy.days.count_bundle(PAY),
     )

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline_core.domain.approvals import ApprovalState
 from pipeline_core.domain.definitions import WaiverKind
+from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.waivers import WaiverState
 from pipeline_core.services.policies.waivers import WaiverSubject
@@ -62,6 +63,56 @@ def test_grants_are_back_with_their_image_and_what_was_withdrawn_stays_withdrawn
     losses.lost_and_recovered(made)
     (waiver,) = made.factory.waivers.page(image=PARENT).waivers
     assert waiver.judged.state is WaiverState.WITHDRAWN
+
+
+def _states(made: SimulatedWorld) -> dict[str, ApprovalState]:
+    return {str(each.approval.team): each.state for each in made.factory.approvals.page().approvals}
+
+
+def test_approvals_are_back_where_the_index_alone_was_lost() -> None:
+    made = _world()
+    before = _essence(made)
+    losses.lose_tables(made, "index")
+    assert _states(made) == {}
+    assert losses.problems(losses.recover(made, force=True)) == {}
+    assert _essence(made) == before
+
+
+def test_approvals_of_a_deleted_parent_are_back_where_the_index_alone_was_lost() -> None:
+    made = _world()
+    approvals, _ = _essence(made)
+    known = scenes.head(made, PARENT).registration.definition
+    made.factory.registrar.unregister(PARENT, ADMIN, str(known))
+    made.settle()
+    losses.lose_tables(made, "index")
+    assert losses.problems(losses.recover(made, force=True)) == {}
+    assert [each.approval for each in made.factory.approvals.page().approvals] == approvals
+
+
+def test_a_decision_after_a_loss_ranks_above_those_before_it() -> None:
+    """Also where nobody has recovered yet. The logged decisions go on: the owner's is not passed over."""
+    made = _world()
+    owner = scenes.principal("payments")
+    made.factory.approvals.withdraw(PARENT, RISK, owner, reason="not for them")
+    (before,) = [each.approval for each in made.factory.approvals.page(team=RISK).approvals]
+    losses.lose_tables(made, "index")
+    with pytest.raises(PermanentError, match="team payments withdrew its offer"):
+        made.factory.approvals.approve(PARENT, RISK, ADMIN, until=None, reason="again")
+    made.factory.approvals.withdraw(PARENT, ML, ADMIN, reason="it is over")
+    made.factory.approvals.offer(PARENT, RISK, owner, reason="now for them")
+    (after,) = [each.approval for each in made.factory.approvals.page(team=RISK).approvals]
+    assert (before.revision, after.revision) == (3, 4)
+    losses.lose_tables(made)
+    assert losses.problems(losses.recover(made)) == {}
+    assert _states(made) == {"ml": ApprovalState.WITHDRAWN, "risk": ApprovalState.WITHDRAWN}
+
+
+def test_a_lost_approval_that_is_given_again_unchanged_has_its_row_again() -> None:
+    made = _world()
+    (before,) = [each.approval for each in made.factory.approvals.page(team=ML).approvals]
+    losses.lose_tables(made, "index")
+    made.factory.approvals.approve(PARENT, ML, ADMIN, until=before.until, reason="a trial")
+    assert _states(made) == {"ml": ApprovalState.APPROVED}
 
 
 @pytest.mark.parametrize("which", ["approvals", "waivers"])

@@ -91,10 +91,11 @@ class GrantWaiverRequest(WaiverChange):
 
 
 class GrantedWaiver(Answer):
-    """A waiver that a definition asks for. `state` is granted, asked, ended, withdrawn or too-long (by the policy).
+    """A waiver. `state` is granted, asked, ended, withdrawn, unreadable, too-long (by the policy) or unasked.
 
-    `asked_reason` is the team's, and `asked_until` the day that it named. `until`, `granted` and `withdrawn` are the
-    newest decision's, null where there is none.
+    Unasked: its grant holds, and the definition does not ask for it. `asked_reason` is the team's, and
+    `asked_until` the day that it named. `until`, `granted` and `withdrawn` are the newest decision's, null where there
+    is none.
     """
 
     image: Text = Field(validation_alias=AliasPath("judged", "image"))

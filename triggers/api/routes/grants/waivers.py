@@ -36,7 +36,7 @@ def router(factory: Provider) -> APIRouter:
         ending: Annotated[bool, Query(description="Only those that count and end within 14 days")] = False,
         limit: Annotated[int, Query(ge=1, le=200)] = 200,
     ) -> GrantedWaivers:
-        """Waivers that definitions ask for, by image. `limit` counts images; a page may be empty: go on with `next`."""
+        """Waivers asked for or granted, by image. `limit` counts images; a page may be empty: go on with `next`."""
         page = factory().waivers.page(
             image=image,
             asked=asked,
