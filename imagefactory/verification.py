@@ -66,14 +66,19 @@ def judge(
 def _published(
     proof: Proof, envelope: object, shown: VersionInGallery, keys: Sequence[PublicKey]
 ) -> tuple[ProofCheck, ...]:
-    """The checks of the record of publication. One that no trusted key signed is not read."""
+    """The checks of the record of publication. One that no trusted key signed is not read.
+
+    The check of the source is made with and without a record: the statement names it too.
+    """
+    without = proofs.compare_publication(proof, None, shown)
     if envelope is None or not proof.source:
-        return proofs.compare_publication(proof, None, shown)
+        return without
     try:
         content, _ = _signed(envelope, keys)
         return proofs.compare_publication(proof, read_publication(content), shown)
     except FactoryError as error:
-        return (ProofCheck(name="publication", holds=False, detail=str(error)),)
+        source = next(check for check in without if check.name == "source")
+        return (source, ProofCheck(name="publication", holds=False, detail=str(error)))
 
 
 def _signed(envelope: object, keys: Sequence[PublicKey]) -> tuple[bytes, str]:

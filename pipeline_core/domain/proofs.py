@@ -215,17 +215,23 @@ def _source(said: str, publication: PublicationRecord | None, shown: str) -> Pro
 
 
 def _published(proof: Proof, publication: PublicationRecord, shown: VersionInGallery) -> ProofCheck:
-    pairs = (
+    """The record against its statement, and each fact that it has against the version.
+
+    The gallery may show later what it did not show when the record was signed. That is not another version: a fact
+    that only the gallery has is unknown. Without the time nothing is proven, because it alone tells copies apart.
+    """
+    said_at, said_gb = published_text(publication.facts.published_at), _number(publication.facts.disk_gb)
+    shown_gb = _number(shown.facts.disk_gb)
+    names = (
         ("it completes the statement", publication.statement, str(proof.digest)),
         ("it is about", publication.subject.lower(), proof.subject.lower()),
         ("it names the tags", publication.tags, proof.tags),
-        (
-            "it was published at",
-            published_text(publication.facts.published_at),
-            published_text(shown.facts.published_at),
-        ),
-        ("its disk has the GB", _number(publication.facts.disk_gb), _number(shown.facts.disk_gb)),
     )
+    facts = (
+        ("it was published at", said_at, published_text(shown.facts.published_at)),
+        ("its disk has the GB", said_gb, shown_gb),
+    )
+    pairs = (*names, *(fact for fact in facts if fact[1]))
     wrong = [
         f"{what} {_quoted(said)} by the record of its publication, {_quoted(found)} by the version"
         for what, said, found in pairs
@@ -233,10 +239,12 @@ def _published(proof: Proof, publication: PublicationRecord, shown: VersionInGal
     ]
     if wrong:
         return ProofCheck(name="publication", holds=False, detail=", ".join(wrong))
-    at = published_text(publication.facts.published_at)
-    if not at:
-        return _unknown("publication", "the gallery does not show when the version was published")
-    return ProofCheck(name="publication", holds=True, detail=f"it was published at {at}")
+    lacks = "" if said_at else "when the version was published"
+    if shown_gb and not said_gb:
+        lacks = f"{lacks} and how large its disk is" if lacks else "how large its disk is"
+    if lacks:
+        return _unknown("publication", f"the record of its publication does not say {lacks}")
+    return ProofCheck(name="publication", holds=True, detail=f"it was published at {said_at}")
 
 
 def _number(count: int | None) -> str:

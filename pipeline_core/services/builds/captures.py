@@ -14,6 +14,7 @@ from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     ErrorClass,
     FactoryError,
+    NotProven,
     Owner,
     PermanentError,
     QuarantineFull,
@@ -110,7 +111,7 @@ class Captures:
         """Refuse to publish a quarantined version that the build's own attempt has not made. One that is gone passes.
 
         Every builder may write every quarantined version that does not exist yet, so its name alone says nothing.
-        Raises PermanentError (PROVENANCE).
+        Raises NotProven, of this version alone: no other build has the same cause, so it is not an outage.
         """
         if build.version is None:
             return
@@ -120,7 +121,7 @@ class Captures:
         if foreign:
             text = f"{gallery}/{build.image}@{build.version} is not what {build.id} made: {foreign}"
             remedy = "it is not published; find out who made it, then rebuild"
-            raise PermanentError(ErrorClass.PROVENANCE, f"{text}; {remedy}", owner=Owner.PLATFORM)
+            raise NotProven(f"{text}; {remedy}", is_of_version=True)
 
     def _foreign(self, build: Build, found: GalleryImageVersion, attempt: int) -> str:
         """What shows that another writer made this version; empty where it is the one of this attempt to build."""

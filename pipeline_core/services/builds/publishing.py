@@ -48,6 +48,13 @@ class PublishingStage:
             )
         if build.value.full_since is not None:
             return self.copies.note_room(build)
+        try:
+            return self._settle(build, live)
+        except PermanentError as error:
+            return self.copies.sit_out(build, error)
+
+    def _settle(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
+        """What the state of the build's own copy asks for. Whatever Azure refuses of it is waited for."""
         match live.state:
             case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
                 lasts = self.effects.clock.now() - build.value.phase_since
@@ -55,10 +62,7 @@ class PublishingStage:
             case VersionState.FAILED:
                 return self.copies.again(build, live)
             case VersionState.READY | VersionState.UPDATE_FAILED:
-                try:
-                    return self._include(build, live)
-                except PermanentError as error:
-                    return self.copies.sit_out(build, error)
+                return self._include(build, live)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         turn = self.turns.demand(build.value, live)

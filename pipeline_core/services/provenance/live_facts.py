@@ -55,7 +55,7 @@ class LiveFacts:
     def read(self, live: GalleryImageVersion, *, adopts: bool = False) -> PublishedVersion:
         """The facts by tags, definition and signed statement alone, without the scan.
 
-        With `adopts`, a complete copy that nothing has published yet is proven too (`Provenance.adopt`).
+        With `adopts`, a complete copy out of `latest` that nobody has published yet is proven too (`Provenance.adopt`).
 
         Raises PermanentError where they do not give the fingerprint that the version carries, NotProven where no
         statement is about it, and NotFound where its definition is lost.

@@ -27,6 +27,7 @@ from pipeline_core.domain.proofs import Proof, ProofCheck, PublicationRecord, Ve
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
+from pipeline_core.services.effects import latest
 from pipeline_core.services.provenance import statements
 from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.statements import StatementFacts
@@ -113,12 +114,13 @@ class Provenance:
     def adopt(self, live: GalleryImageVersion) -> Proof:
         """As `examine`, for the recovery of lost tables: a copy whose build died before its record gets it now.
 
-        One that has a record of another copy does not: somebody has made it anew.
+        One that has a record of another copy does not: somebody has made it anew. Nor does one that may be in `latest`:
+        a build writes the record before it lets its version in, so somebody else has done that.
         """
         try:
             return self.examine(live)
         except NotProven as error:
-            if not error.is_unpublished:
+            if not error.is_unpublished or latest.may_be_in(live):
                 raise
         return self.attest(live)
 

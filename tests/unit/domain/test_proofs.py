@@ -151,12 +151,46 @@ ELSEWHERE = timezone(timedelta(hours=2))
         (replace(PUBLISHED, facts=VersionFacts()), VersionFacts(), ["source?", "publication?"]),
         (replace(PUBLISHED, facts=replace(FACTS, source="")), replace(FACTS, source=""), ["source?"]),
         (replace(PUBLISHED, facts=replace(FACTS, source="")), FACTS, []),
+        (replace(PUBLISHED, facts=replace(FACTS, published_at=None)), FACTS, ["publication?"]),
+        (replace(PUBLISHED, facts=replace(FACTS, disk_gb=None)), FACTS, ["publication?"]),
+        (replace(PUBLISHED, facts=replace(FACTS, disk_gb=None)), replace(FACTS, disk_gb=None), []),
+        (replace(PUBLISHED, facts=VersionFacts()), FACTS, ["publication?"]),
+        (
+            replace(PUBLISHED, facts=replace(FACTS, published_at=None)),
+            replace(FACTS, disk_gb=65),
+            ["publication"],
+        ),
+        (
+            replace(PUBLISHED, facts=replace(FACTS, disk_gb=None)),
+            replace(FACTS, published_at=AT + timedelta(microseconds=1)),
+            ["publication"],
+        ),
+        (replace(PUBLISHED, tags="b" * 64, facts=VersionFacts()), FACTS, ["publication"]),
     ],
 )
 def test_a_version_is_the_one_that_was_copied(
     publication: PublicationRecord | None, facts: VersionFacts, wanted: list[str]
 ) -> None:
     assert judged(publication, facts) == wanted
+
+
+@pytest.mark.parametrize(
+    ("facts", "detail"),
+    [
+        (
+            replace(FACTS, published_at=None),
+            "the record of its publication does not say when the version was published",
+        ),
+        (replace(FACTS, disk_gb=None), "the record of its publication does not say how large its disk is"),
+        (
+            VersionFacts(source=SOURCE),
+            "the record of its publication does not say when the version was published and how large its disk is",
+        ),
+    ],
+)
+def test_what_the_record_lacks_is_named(facts: VersionFacts, detail: str) -> None:
+    _, check = proofs.compare_publication(SOURCED, replace(PUBLISHED, facts=facts), SHOWN)
+    assert (check.holds, check.is_proven, check.detail) == (True, False, detail)
 
 
 @pytest.mark.parametrize("publication", [None, PUBLISHED])

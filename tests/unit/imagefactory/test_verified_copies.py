@@ -114,7 +114,15 @@ def test_a_statement_that_names_its_source_needs_its_record(
 ) -> None:
     signed.publish()
     forge(signed)
-    assert refused(report(run, NAME, "--key", signed.pem)) == ["publication"]
+    found = report(run, NAME, "--key", signed.pem)
+    assert refused(found) == ["publication"]
+    assert [each["check"] for each in found["checks"][-2:]] == ["source", "publication"]
+
+
+def test_a_bad_record_hides_no_other_source(signed: Signed, run: Run) -> None:
+    signed.publish(key=STRANGER)
+    given = signed.show_in_azure(properties={**AZURE["properties"], "storageProfile": EVIL})  # type: ignore[dict-item]
+    assert refused(report(run, NAME, *given, IMAGEFACTORY_AZURE_TOKEN=TOKEN)) == ["source", "publication"]
 
 
 def test_after_a_rotation_a_version_is_verified_with_the_key_that_signed_it(signed: Signed, run: Run) -> None:

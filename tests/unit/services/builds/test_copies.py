@@ -15,8 +15,10 @@ from pipeline_core.domain.errors import (
     ScopeKind,
     TransientError,
 )
+from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.platform_call import PlatformCall
+from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import NewGalleryVersion, VersionState
 from simulation import fleet, world
 from simulation.world import ADMIN, LIVE, SimulatedWorld
@@ -210,6 +212,36 @@ def test_a_right_that_is_missing_for_a_day_costs_no_proven_version(
     scenes.step(made, build)
     made.drain()
     assert copying.after(made, build).result is Result.SUCCEEDED
+    assert made.ports.containers.created == 2
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.PERMISSION, ErrorClass.AZURE_POLICY])
+def test_a_right_to_delete_that_is_missing_for_a_day_costs_no_proven_version(
+    error_class: ErrorClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, build, version = copying.publishing(fails_with="the region is full")
+    galleries = made.ports.galleries
+    made.ports.clock.advance(timedelta(minutes=5))
+    began, real = made.ports.clock.now(), galleries.begin_delete
+
+    def refuse(gallery: GalleryName, image: ImageName, wanted: GalleryVersion) -> None:
+        if gallery == LIVE and made.ports.clock.now() < began + timedelta(days=1):
+            raise PermanentError(error_class, "delete: 403")
+        real(gallery, image, wanted)
+
+    monkeypatch.setattr(type(galleries), "begin_delete", lambda _, *named: refuse(*named))
+    scenes.step(made, build)
+    waiting = copying.after(made, build)
+    assert (waiting.phase, waiting.attempt) == (Phase.PUBLISHING, 2)
+    assert waiting.failure is not None
+    assert (waiting.failure.error_class, "delete: 403" in waiting.failure.message) == (error_class, True)
+    galleries.fails_with = ""
+    scenes.until(made, lambda: made.ports.clock.now() >= began + timedelta(hours=12))
+    assert copying.live(made, version) is not None  # the copy that failed is still there
+    assert made.base.records.breakers.list() == []
+    made.drain()
+    assert copying.after(made, build).result is Result.SUCCEEDED
+    assert galleries.latest(LIVE, BASE) == version
     assert made.ports.containers.created == 2
 
 

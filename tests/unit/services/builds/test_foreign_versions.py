@@ -4,14 +4,17 @@ Every builder has the same identity, so one that has left Packer could write the
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, Owner
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import GalleryImageVersion
-from simulation.world import QUARANTINE, SimulatedWorld
+from simulation import fleet, world
+from simulation.world import ADMIN, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE
@@ -78,6 +81,32 @@ def test_a_version_from_another_source_is_not_published(source: str) -> None:
     after = copying.after(made, build)
     assert after.failure is not None
     assert f"it was made from {source}" in after.failure.message
+
+
+def test_foreign_versions_of_two_teams_are_not_an_outage_of_the_platform() -> None:
+    made = scenes.registered({})
+    teams = {ImageName("payments-api"): "payments", ImageName("search-api"): "search"}
+    digest = world.upload(made, "content")
+    for image, team in teams.items():
+        document = fleet.document(str(image), None, team=team)
+        made.factory.registrar.register(image, document, digest, ADMIN, expected=None, create_only=True)
+        made.registered.add(image)
+    builds = [scenes.in_phase(made, image, Phase.VERIFYING) for image in teams]
+    for build in builds:
+        assert build.version is not None
+        found = made.ports.galleries.find_version(QUARANTINE, build.image, build.version)
+        assert found is not None
+        made.ports.galleries.add_version(replace(found, tags={**found.tags, attempts.ATTEMPT_TAG: "7"}))
+    began = made.ports.clock.now()
+    scenes.until(made, lambda: all(copying.after(made, build).is_finished for build in builds))
+    assert made.ports.clock.now() - began < timedelta(minutes=10)  # in the window of one wide outage
+    for build in builds:
+        ended = copying.after(made, build)
+        assert (ended.result, str(ended.team)) == (Result.FAILED, teams[build.image])
+        assert ended.failure is not None
+        assert f"its tag {attempts.ATTEMPT_TAG} is '7'" in ended.failure.message
+        assert "find out who made it, then rebuild" in ended.failure.message
+    assert made.base.records.breakers.list() == []
 
 
 @pytest.mark.parametrize("kind", ["machine", "image", ""])

@@ -58,6 +58,17 @@ def _made_anew(made: SimulatedWorld, image: ImageName = BASE, **changed: Any) ->
     return now
 
 
+def _complete_copy(made: SimulatedWorld) -> GalleryImageVersion:
+    """The copy of a registered base before it has its record: it is complete, and its build has not looked yet."""
+    version = scenes.in_phase(made, BASE, Phase.PUBLISHING).version
+    assert version is not None
+    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, version) is not None)
+    made.ports.clock.advance(timedelta(hours=1))
+    copied = made.ports.galleries.find_version(LIVE, BASE, version)
+    assert copied is not None
+    return copied
+
+
 def _observe(made: SimulatedWorld, live: GalleryImageVersion) -> None:
     identity = version_id(scenes.deployment_of(made), live.gallery, live.image, live.version)
     made.factory.gallery_events.observe(identity, "Microsoft.Resources.ResourceWriteSuccess")
@@ -166,12 +177,13 @@ def test_a_current_version_that_was_made_anew_leaves_latest_and_is_built_again_w
 
 
 def test_a_disk_of_another_size_is_not_the_one_that_was_published() -> None:
-    made = scenes.settled(ONE)
-    live = _live(made)
-    made.ports.galleries.add_version(replace(live, disk_gb=(live.disk_gb or 64) + 1))
+    made = scenes.registered(ONE)
+    made.ports.galleries.add_version(replace(_complete_copy(made), disk_gb=64))
+    made.drain()
+    made.ports.galleries.add_version(replace(_live(made), disk_gb=65))
     _observe(made, _live(made))
     (detail,) = _alarms(made)
-    assert "its disk has the GB" in detail
+    assert 'its disk has the GB "64" by the record of its publication, "65" by the version' in detail
 
 
 def test_a_record_that_a_stranger_signed_proves_nothing() -> None:
@@ -218,13 +230,8 @@ def test_a_version_is_let_into_latest_after_its_record_was_written() -> None:
 
 def test_the_event_of_a_copy_that_is_on_its_way_raises_no_alarm() -> None:
     made = scenes.registered(ONE)
-    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
-    version = build.version
-    assert version is not None
-    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, version) is not None)
-    made.ports.clock.advance(timedelta(hours=1))  # it is complete, and its build has not looked yet
-    copied = made.ports.galleries.find_version(LIVE, BASE, version)
-    assert copied is not None
+    copied = _complete_copy(made)
+    version = copied.version
     assert _records(made) == []
     _observe(made, copied)
     assert _alarms(made) == []
@@ -236,6 +243,30 @@ def test_the_event_of_a_copy_that_is_on_its_way_raises_no_alarm() -> None:
     assert included is not None
     _observe(made, included)
     assert len(_alarms(made)) == 1  # somebody has let it in before its turn
+
+
+@pytest.mark.parametrize("marks", [{"excluded_from_latest": False}, {"is_divided": True}])
+def test_the_recovery_signs_no_copy_that_somebody_let_into_latest(marks: dict[str, bool]) -> None:
+    made = scenes.registered(ONE)
+    copied = _complete_copy(made)
+    service = made.parts.provenance.provenance
+    with pytest.raises(NotProven, match="no signed record says that the version was published at"):
+        service.adopt(replace(copied, **marks))  # type: ignore[arg-type]
+    assert _records(made) == []
+    assert service.adopt(copied).build == copied.tags["imagefactory-build"]
+    assert len(_records(made)) == 1
+
+
+def test_a_fact_that_the_gallery_shows_only_later_raises_no_alarm() -> None:
+    made = scenes.registered(ONE)
+    copied, galleries = _complete_copy(made), made.ports.galleries
+    galleries.add_version(replace(copied, published_at=None, disk_gb=None))
+    made.drain()
+    (build,) = scenes.builds(made, BASE)
+    assert build.result is Result.SUCCEEDED
+    galleries.add_version(replace(_live(made), published_at=copied.published_at, disk_gb=64))
+    _observe(made, _live(made))
+    assert _alarms(made) == []
 
 
 def test_a_copy_that_the_factory_had_to_make_again_has_a_record_of_its_own() -> None:

@@ -93,6 +93,14 @@ def _cases(draw: st.DrawFn) -> tuple[bool, BuildInputs, Lane, int]:
 
 def _published(ports: MemoryPorts, is_root: bool, inputs: BuildInputs, lane: Lane, generation: int) -> Build:
     """A version as a publication leaves it; the recipe of `inputs` becomes the definition's."""
+    build = _copied(ports, is_root, inputs, lane, generation)
+    (live,) = ports.galleries.list_versions(LIVE, NAME)
+    _provenance(ports).attest(live)
+    return build
+
+
+def _copied(ports: MemoryPorts, is_root: bool, inputs: BuildInputs, lane: Lane, generation: int) -> Build:
+    """A version as the copy leaves it, in `latest` and without the record of its publication."""
     documents = Documents(ports.blobs, Region("westeurope"))
     document = fleet.document(str(NAME), None if is_root else "base")
     definition = documents.store(image_yaml.definition_blob(document, inputs.bundle))
@@ -232,6 +240,17 @@ def test_a_version_whose_statement_is_older_than_signatures_is_doubted_with_the_
     found = _reader(unsigned).look(LIVE, NAME)
     assert found.live == ()
     assert "is not signed: the version is older than signatures are" in found.doubted[VERSION]
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+def test_a_copy_without_its_record_is_believed_only_out_of_latest(excluded: bool) -> None:
+    ports = twins([LIVE])
+    _copied(ports, False, _INPUTS, Lane.HUMAN, 1)
+    (live,) = ports.galleries.list_versions(LIVE, NAME)
+    ports.galleries.add_version(replace(live, excluded_from_latest=excluded))
+    found = _reader(ports).look(LIVE, NAME)
+    assert [each.published.version for each in found.live] == ([VERSION] if excluded else [])
+    assert list(found.doubted) == ([] if excluded else [VERSION])
 
 
 def test_what_a_key_signed_that_is_disabled_since_is_doubted() -> None:
