@@ -21,7 +21,14 @@ from pipeline_core.domain.blob_rights import BlobRights, BlobToken
 from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName, Region
-from pipeline_core.ports import BlobFacts, NewGalleryVersion, Row, TableWrite, VersionState
+from pipeline_core.ports import (
+    BlobFacts,
+    GalleryImageVersion,
+    NewGalleryVersion,
+    Row,
+    TableWrite,
+    VersionState,
+)
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.contract import machines
 from tests.contract.conftest import Azure
@@ -101,11 +108,13 @@ def stores(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> Itera
             blobs.delete_container(f"{prefix}-{container}")
 
 
-def _bring(made: SimulatedWorld, azure: Azure, galleries: AzureGalleries, blobs: Blobs) -> None:
-    """Bring blobs and live versions of the world to Azurite and the emulator.
+def _bring(
+    made: SimulatedWorld, azure: Azure, galleries: AzureGalleries, blobs: Blobs
+) -> Sequence[GalleryImageVersion]:
+    """Bring blobs and live versions of the world to Azurite and the emulator; the versions as they were.
 
-    The emulator makes each version anew, so the records of publication would be about other copies. They are left out:
-    the recovery writes those of the copies that it finds.
+    The emulator makes each version anew, so the records of publication would be about other copies. They are left out,
+    and the new copies stay out of `latest` until `_publish`.
     """
     for container in CONTAINERS:
         for facts in made.ports.blobs.list(container, "", limit=100_000):
@@ -130,19 +139,27 @@ def _bring(made: SimulatedWorld, azure: Azure, galleries: AzureGalleries, blobs:
                 )
             )
             copied.append(found)
+    return copied
+
+
+def _publish(made: SimulatedWorld, galleries: AzureGalleries, copied: Sequence[GalleryImageVersion]) -> None:
+    """Sign what the gallery shows of each copy that was in `latest`, and let it in. Recovery signs the others."""
     for found in copied:
-        _await(galleries, LIVE, found.image, found.version)
+        live = _await(galleries, LIVE, found.image, found.version)
         if not found.excluded_from_latest:
+            made.parts.provenance.provenance.attest(live)
             galleries.set_excluded(LIVE, found.image, found.version, excluded=False)
             _await(galleries, LIVE, found.image, found.version)
 
 
-def _await(galleries: AzureGalleries, gallery: GalleryName, image: ImageName, version: Any) -> None:
+def _await(
+    galleries: AzureGalleries, gallery: GalleryName, image: ImageName, version: Any
+) -> GalleryImageVersion:
     deadline = time.monotonic() + 15
     while True:
         found = galleries.find_version(gallery, image, version)
         if found is not None and found.state is VersionState.READY:
-            return
+            return found
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
 
@@ -168,9 +185,10 @@ def test_a_lost_fleet_is_current_again_from_real_stores(
     galleries = AzureGalleries(
         azure.clients.compute, azure.clients.publisher, azure.clients.cleaner, azure.configuration
     )
-    _bring(made, azure, galleries, blobs)
+    copied = _bring(made, azure, galleries, blobs)
     scenes.lose(made)
     scenes.rewired(made, tables=tables, blobs=blobs, galleries=galleries)
+    _publish(made, galleries, copied)
     assert losses.problems(losses.recover(made)) == {}
     images = made.base.records.images
     after = {name: images.get_head(name).value for name in before}
