@@ -11,6 +11,7 @@ from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.services.builds import containers
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.versions.turns import Turn, Turns
 from simulation.sabotage import twins
 from simulation.sabotage.shape import Sabotage, replaced
@@ -18,13 +19,20 @@ from simulation.sabotage.shape import Sabotage, replaced
 
 @contextlib.contextmanager
 def _same_version() -> Iterator[None]:
-    """Every attempt takes the version of the first attempt."""
+    """Every attempt takes the version of the first attempt, and nobody looks at what is copied.
+
+    Each of the two holds without the other: a version of another attempt is refused before its copy.
+    """
 
     def last(major: int, day: object, known: GalleryVersion | None) -> GalleryVersion:
         return known or GalleryVersion(major, 20260101, 1)
 
-    with replaced(containers, "next_version", last):
+    with replaced(containers, "next_version", last), replaced(Captures, "demand_made", _looks_away):
         yield
+
+
+def _looks_away(_captures: Captures, _build: Build) -> None:
+    return None
 
 
 @contextlib.contextmanager
