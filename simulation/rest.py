@@ -79,7 +79,7 @@ def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:
 def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(1) Every image is current, unless its input, or an ancestor's, fails permanently."""
     sources = SourceStore(world.ports.tables).followed()
-    excused = _excused(world, heads)
+    without = excused(world, heads)
     found: list[str] = [
         f"(1) {name} is registered and not in the fleet" for name in world.registered if name not in heads
     ]
@@ -92,7 +92,7 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
             found.append(f"(20) a change of {name} was not announced to its children")
         if head.active is not None:
             found.append(f"(1) {name} has the active build {head.active.build} at rest")
-        if name in excused:
+        if name in without:
             continue
         current = head.current
         if current is None:
@@ -152,7 +152,7 @@ def _releases(world: SimulatedWorld, sources: Mapping[str, FollowedSource]) -> l
     return found
 
 
-def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
+def excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
     """Images whose newest input failed permanently by the platform's record, or whose parent has no version."""
     failed = {
         build.image
@@ -160,19 +160,19 @@ def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set
         if build.result in ("failed", "cancelled")
         and build.id.rpartition(".")[0] in world.platform.failed_inputs
     }
-    excused = {name for name in heads if str(name) in failed and last_failed(world, name)}
+    found = {name for name in heads if str(name) in failed and last_failed(world, name)}
     grown = True
     while grown:
         orphans = {
             name
             for name, head in heads.items()
-            if name not in excused
-            and head.registration.parent in excused
+            if name not in found
+            and head.registration.parent in found
             and heads[head.registration.parent].current is None
         }
-        excused |= orphans
+        found |= orphans
         grown = bool(orphans)
-    return excused
+    return found
 
 
 def last_failed(world: SimulatedWorld, image: ImageName) -> bool:

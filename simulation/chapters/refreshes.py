@@ -35,12 +35,21 @@ class Refreshes(Chapter):
         self.world.run_until(self.world.ports.clock.now() + _QUIET)
 
     def violations(self) -> Sequence[str]:
-        """(40) No image has a version that is older than its `maxAge`, unless its last input fails for good."""
+        """(40) No image has a version that is older than its `maxAge`, unless its last input fails for good.
+
+        Nor where (1) excuses it: a person has moved it below an image that never had a version, because the input of
+        that one fails for good. Then there is nothing to build from.
+        """
         oldest = self.world.ports.clock.now() - _PERIOD - _ON_ITS_WAY
+        images = self.world.base.records.images
+        heads = {name: images.get_head(name).value for name in self.world.registered}
+        excused = rest.excused(self.world, heads)
         return [
             f"(40) the version of {name} is from {self._included[str(name)]:%Y-%m-%d %H:%M}, and was not refreshed"
             for name in sorted(self.world.registered, key=str)
-            if self._included.get(str(name), oldest) < oldest and not rest.last_failed(self.world, name)
+            if self._included.get(str(name), oldest) < oldest
+            and name not in excused
+            and not rest.last_failed(self.world, name)
         ]
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
