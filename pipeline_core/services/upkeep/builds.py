@@ -102,7 +102,8 @@ class BuildSweep:
 
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
-        seen = self.records.capacity.look()
+        seen = self.records.capacity.look(self.effects.clock.now())
+        self.records.capacity.forget(seen.over)
         active.holders, active.is_full, active.is_halted = seen.builds, seen.are_all, seen.is_halted
         if seen.has_breakers:
             active.breakers = tuple(each.value for each in self.records.breakers.list())
