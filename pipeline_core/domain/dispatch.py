@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.capacity import LATE_EVERY, Capacity, Hold
+from pipeline_core.domain.capacity import LATE_EVERY, Capacity, Hold, LimitWait
 from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import BuildId, CampaignId, TeamName
@@ -161,6 +161,11 @@ def choose(
 def may_start(pending: PendingBuild, capacity: Capacity, team_limit: int) -> bool:
     """True where the limits of its team do not hold the build back, as far as they are known without its cores."""
     return capacity.admits(pending.team, team_limit).takes(is_urgent=pending.is_urgent)
+
+
+def why_waits(pending: PendingBuild, capacity: Capacity, now: datetime) -> LimitWait | None:
+    """Which limit of its team the build waits for; None where it waits for something else."""
+    return capacity.why_waits(pending.team, pending.machine_cores, now, is_urgent=pending.is_urgent)
 
 
 def _with_late_holds(capacity: Capacity, late: Iterable[PendingBuild]) -> Capacity:
