@@ -76,7 +76,7 @@ class Admitted(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class CoreHold:
     """A build that waits until its team has so many cores for it. It holds back the team's builds behind it.
 
     That is all others where it is of the security lane, else all but those of that lane.
@@ -110,7 +110,7 @@ class Capacity:
     team_slots: TeamSlots = NO_TEAM_SLOTS
     cores: Mapping[TeamName, int] = field(default_factory=dict)
     begun: Mapping[TeamName, int] = field(default_factory=dict)
-    holds: Mapping[TeamName, Hold] = field(default_factory=dict)
+    holds: Mapping[TeamName, CoreHold] = field(default_factory=dict)
 
     @property
     def can_start(self) -> int:
@@ -154,7 +154,7 @@ class Capacity:
             return Admitted.NONE
         return Admitted.SECURITY if waits or self.is_spent(team) else Admitted.ALL
 
-    def holding(self, team: TeamName, hold: Hold) -> "Capacity":
+    def holding(self, team: TeamName, hold: CoreHold) -> "Capacity":
         """The same, where a build waits for cores. One of the security lane goes before another."""
         known = self.holds.get(team)
         if known is not None and known.is_urgent and not self.fits(team, known.cores):

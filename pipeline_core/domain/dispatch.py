@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.capacity import LATE_EVERY, Capacity, Hold, LimitWait
+from pipeline_core.domain.capacity import LATE_EVERY, Capacity, CoreHold, LimitWait
 from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import BuildId, CampaignId, TeamName
@@ -87,7 +87,7 @@ class Choice:
     """Pairs of build and slot to start now, in this order; and the builds that wait until their team has cores."""
 
     starts: tuple[tuple[PendingBuild, int], ...] = ()
-    holds: Mapping[TeamName, Hold] = field(default_factory=dict)
+    holds: Mapping[TeamName, CoreHold] = field(default_factory=dict)
 
 
 def slots_within(wanted: int, *, groups: int, cores: int) -> int:
@@ -176,7 +176,7 @@ def _with_late_holds(capacity: Capacity, late: Iterable[PendingBuild]) -> Capaci
     seen: set[TeamName] = set()
     for row in late:
         if row.team not in seen and not capacity.fits(row.team, row.machine_cores):
-            capacity = capacity.holding(row.team, Hold(cores=row.machine_cores, is_urgent=False))
+            capacity = capacity.holding(row.team, CoreHold(cores=row.machine_cores, is_urgent=False))
         seen.add(row.team)
     return capacity
 
@@ -192,7 +192,7 @@ def _next(
                 continue
             if capacity.fits(candidate.team, candidate.machine_cores):
                 return candidate, capacity
-            hold = Hold(cores=candidate.machine_cores, is_urgent=candidate.is_urgent)
+            hold = CoreHold(cores=candidate.machine_cores, is_urgent=candidate.is_urgent)
             capacity = capacity.holding(candidate.team, hold)
     return None, capacity
 

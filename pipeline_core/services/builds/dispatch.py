@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.capacity import Admitted, Capacity, Hold
+from pipeline_core.domain.capacity import Admitted, Capacity, CoreHold
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import Contended, FactoryError, StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ActiveBuild, ImageHead
@@ -115,7 +115,7 @@ class Dispatcher:
         for which its team has too few cores is remembered, so that no later read gives the team's line again.
         """
         parked = 0
-        holds: Mapping[TeamName, Hold] = {}
+        holds: Mapping[TeamName, CoreHold] = {}
         breakers = Breakers(
             self.records.index, self.outages, self.effects.clock, has_rows=ledger.has_breakers
         )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from pipeline_core.domain import dispatch
-from pipeline_core.domain.capacity import LATE_EVERY, Admitted, Capacity, Hold, RunLimits, TeamSlots
+from pipeline_core.domain.capacity import LATE_EVERY, Admitted, Capacity, CoreHold, RunLimits, TeamSlots
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import BuildId, TeamName
@@ -78,21 +78,21 @@ CORES, DAY = RunLimits(cores=8), RunLimits(builds_per_day=2)
         (_capacity(RunLimits(builds=2), running=2), None, Admitted.NONE),
         (_capacity(CORES, running=1, cores=7), None, Admitted.ALL),
         (_capacity(CORES, running=1, cores=8), None, Admitted.NONE),  # not one core is left
-        (_capacity(CORES, running=1, cores=6), Hold(cores=4, is_urgent=False), Admitted.SECURITY),
-        (_capacity(CORES, running=1, cores=6), Hold(cores=4, is_urgent=True), Admitted.NONE),
+        (_capacity(CORES, running=1, cores=6), CoreHold(cores=4, is_urgent=False), Admitted.SECURITY),
+        (_capacity(CORES, running=1, cores=6), CoreHold(cores=4, is_urgent=True), Admitted.NONE),
         (
             _capacity(CORES, running=1, cores=4),
-            Hold(cores=4, is_urgent=True),
+            CoreHold(cores=4, is_urgent=True),
             Admitted.ALL,
         ),  # it has room by now
-        (_capacity(CORES, running=0, cores=0), Hold(cores=64, is_urgent=True), Admitted.ALL),
+        (_capacity(CORES, running=0, cores=0), CoreHold(cores=64, is_urgent=True), Admitted.ALL),
         (_capacity(DAY, begun=1), None, Admitted.ALL),
         (_capacity(DAY, begun=2), None, Admitted.SECURITY),
         (_capacity(RunLimits(builds_per_day=0)), None, Admitted.SECURITY),
         (_capacity(RunLimits(builds_per_day=0, builds=1), running=1), None, Admitted.NONE),
     ],
 )
-def test_what_a_team_may_start(capacity: Capacity, hold: Hold | None, admitted: Admitted) -> None:
+def test_what_a_team_may_start(capacity: Capacity, hold: CoreHold | None, admitted: Admitted) -> None:
     held = capacity if hold is None else replace(capacity, holds={ML: hold})
     assert held.admits(ML, SLOTS) is admitted
     assert (held.room_of(ML, SLOTS) == 0) is (admitted is Admitted.NONE)
@@ -110,7 +110,7 @@ def test_what_is_admitted_takes_builds_by_their_lane(
 
 
 def test_an_urgent_build_that_waits_is_not_forgotten_for_another_while_it_has_no_cores() -> None:
-    urgent, other = Hold(cores=4, is_urgent=True), Hold(cores=8, is_urgent=False)
+    urgent, other = CoreHold(cores=4, is_urgent=True), CoreHold(cores=8, is_urgent=False)
     held = _capacity(CORES, running=1, cores=6).holding(ML, urgent)
     assert held.holding(ML, other).holds == {ML: urgent}
     assert replace(held, cores={ML: 2}).holding(ML, other).holds == {ML: other}
@@ -189,7 +189,7 @@ def test_a_late_build_keeps_cores_from_younger_ones_also_where_it_is_not_its_tur
 
 def test_the_builds_that_wait_for_cores_are_named() -> None:
     choice = dispatch.choose([_row(0, 8), _row(1, 2)], _capacity(CORES, running=1, cores=4), SLOTS)
-    assert (choice.starts, choice.holds) == ((), {ML: Hold(cores=8, is_urgent=False)})
+    assert (choice.starts, choice.holds) == ((), {ML: CoreHold(cores=8, is_urgent=False)})
 
 
 def test_why_a_build_waits_names_the_limit_its_value_and_the_use() -> None:

@@ -69,27 +69,6 @@ TIGHT = PerTeamLimits(
 )
 
 CASES: dict[str, tuple[Promises, Policy, dict[str, Any], list[str]]] = {
-    "as many cores as the team may use": (LARGE, _limited(PerTeamLimits(cores=4)), {}, []),
-    "more cores than the team may use": (
-        LARGE,
-        _limited(PerTeamLimits(), payments=PerTeamLimits(cores=3)),
-        {},
-        [
-            "spec.build.vmSize: is Standard_D4s_v5 with 4 cores, and the limit of team payments in policy 4 allows 3"
-            " for all builds of the team"
-        ],
-    ),
-    "a size that does not say its cores": (
-        replace(LARGE, vm_size="Standard_Large"),
-        _limited(PerTeamLimits(cores=4)),
-        {},
-        [
-            "spec.build.vmSize: is Standard_Large, whose name does not say how many cores it has, and the limit in"
-            " policy 4 counts cores"
-        ],
-    ),
-    "such a size where no cores are counted": (replace(LARGE, vm_size="Standard_Large"), OPEN, {}, []),
-    "a registration that does not keep the size": (KEPT, _limited(PerTeamLimits(cores=1)), {}, []),
     "nothing is in force": (KEPT, OPEN, {}, []),
     "at the floor": (replace(KEPT, min_score=80), HIGH, {}, []),
     "another profile": (

@@ -1,9 +1,17 @@
 """The cores of a machine by the name of its size: the convention, constrained sizes, and the series before it."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline_core.domain import floors
+from pipeline_core.domain.floors import Promises
 from pipeline_core.domain.machine_sizes import ASSUMED_CORES, cores_of
+from pipeline_core.domain.names import TeamName
+from pipeline_core.domain.policy import OPEN, Policy
+from pipeline_core.domain.team_limits import PerTeamLimits, PolicyLimits
 from pipeline_core.wire.image_yaml import model
+from tests.unit.domain import factories as make
 
 CASES = {
     "Standard_D2s_v5": 2,
@@ -73,3 +81,47 @@ def test_the_name_of_a_size_says_its_cores(size: str, cores: int | None) -> None
 
 def test_what_counts_where_nobody_can_tell_are_the_cores_of_the_default_size() -> None:
     assert cores_of(str(model.Build.model_fields["vm_size"].default)) == ASSUMED_CORES
+
+
+FOUR = Promises(vm_size="Standard_D4s_v5")
+PAYMENTS = TeamName("payments")
+REFUSED: dict[str, tuple[Promises, Policy, list[str]]] = {
+    "no cores are counted": (replace(FOUR, vm_size="Standard_Large"), OPEN, []),
+    "as many as the team may use": (
+        FOUR,
+        Policy(revision=4, limits=PolicyLimits(general=PerTeamLimits(cores=4))),
+        [],
+    ),
+    "more than the team may use": (
+        FOUR,
+        Policy(revision=4, limits=PolicyLimits(teams={PAYMENTS: PerTeamLimits(cores=3)})),
+        [
+            "is Standard_D4s_v5 with 4 cores, and the limit of team payments in policy 4 allows 3 for all builds of"
+            " the team: use a size with 3 cores or fewer"
+        ],
+    ),
+    "a name that does not say them": (
+        replace(FOUR, vm_size="Standard_Large"),
+        Policy(revision=4, limits=PolicyLimits(general=PerTeamLimits(cores=4))),
+        [
+            "is Standard_Large, whose name does not say how many cores it has, and the limit in policy 4 counts"
+            " cores: use a size whose name says it, like Standard_D2s_v5"
+        ],
+    ),
+    "a registration that does not keep the size": (
+        Promises(),
+        Policy(revision=4, limits=PolicyLimits(general=PerTeamLimits(cores=1))),
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_definition_is_held_against_the_cores_of_its_team(case: str) -> None:
+    promises, policy, expected = REFUSED[case]
+    found = floors.breaches(
+        promises, origin=make.SOURCE, catalog=(), max_age=None, policy=policy, root=make.BASE, team=PAYMENTS
+    )
+    assert [
+        f"{each.message}: {each.remedy}" for each in found if each.path == "spec.build.vmSize"
+    ] == expected
