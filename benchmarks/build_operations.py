@@ -157,7 +157,9 @@ def main(words: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="benchmarks.build_operations", description=__doc__)
     parser.add_argument("--sweeps", action="store_true", help="a change in 111 images, with every timer")
-    parser.add_argument("--slots", type=int, default=8, help="that the change has (the factory's default: 20)")
+    parser.add_argument(
+        "--slots", type=int, default=8, help="that the change has (the factory's default: 20)"
+    )
     options = parser.parse_args(words)
     trace, builds, waits = of_platform_change(options.slots) if options.sweeps else of_release()
     print("\n".join(lines(trace, builds)))
