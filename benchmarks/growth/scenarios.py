@@ -112,9 +112,7 @@ def change_platform(fleet: SeededFleet) -> None:
     made = fleet.world
     world.set_platform(made, world.upload(made, "new steps"))
     while any(head.current is not None and head.current.version == seeded.BUILT for head in fleet.heads()):
-        made.run_until(
-            made.ports.clock.now() + timedelta(minutes=5)
-        )  # what timers do later is no cost of a build
+        made.run_until(made.ports.clock.now() + timedelta(minutes=5))  # later timers are not counted
         made.ports.logs.lines.clear()
     made.drain()
 
