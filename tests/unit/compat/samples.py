@@ -20,7 +20,7 @@ from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
-from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.dispatch import PendingBuild, first_row_of
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.floors import LiveScan, Promises
 from pipeline_core.domain.images import (
@@ -282,14 +282,8 @@ def formers() -> Sequence[FormerImage]:
 
 def pendings() -> Sequence[PendingBuild]:
     """One of each line."""
-    line = PendingBuild(
-        key=f"0-999999-20261121T120000-{_ROOT.id}",
-        build=_ROOT.id,
-        team=TEAM,
-        campaign=_ROOT.campaign,
-        cores=4,
-        lane=Lane.SECURITY,
-    )
+    build = replace(_ROOT, lane=Lane.SECURITY, cores=4)
+    line = first_row_of(build, f"0-999999-20261121T120000-{_ROOT.id}")
     late = replace(line, key=f"late-20261121T120000-{_ROOT.id}")
     return (line, late, line.parked())
 

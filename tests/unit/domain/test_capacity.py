@@ -214,6 +214,22 @@ def test_why_a_build_waits_names_the_limit_its_value_and_the_use() -> None:
     assert _capacity(CORES, running=2, cores=4).why_waits(ML, 4, NOW, is_urgent=False) is None
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (_row(1, None), None),
+        (_row(1, 3), "Cores"),
+        (_row(1, 2, SECURITY), None),
+        (_row(1, 64, team=PAY), None),
+    ],
+)
+def test_a_row_waits_for_the_limits_of_its_own_team_with_its_own_cores(
+    row: PendingBuild, reason: str | None
+) -> None:
+    wait = dispatch.why_waits(row, _capacity(CORES, running=2, cores=6), NOW)
+    assert (None if wait is None else wait.reason) == reason
+
+
 waiting = some.lists(
     some.tuples(
         some.integers(1, 9), some.sampled_from(list(Lane)), some.sampled_from([ML, PAY]), some.booleans()
