@@ -1,7 +1,8 @@
 """A step that Azure refused: is it too early to believe it, does an outage excuse it, or has the build failed?
 
 A note beside the attempt's files keeps the time of the first refusal. A refusal that cannot end by itself costs no
-call for that. What Azure refuses to the factory is never a team's fault.
+call for that. What Azure refuses to the factory is never a team's fault, and never says anything about a source: only
+a builder asks the Marketplace for a release. So it holds where the factory is deployed, unless it says where.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
+    ErrorScope,
     FactoryError,
     NotProven,
     Owner,
@@ -41,7 +43,7 @@ class Refusals:
         """What a refused step means for the build. Raises TransientError where it is asked again."""
         call = platform_call.call_of(build.phase)
         judged = self.judge(build, error)
-        failure = failure_of(error if isinstance(judged, TransientError) else judged)
+        failure = failure_of(error if isinstance(judged, TransientError) else judged, self.outages.deployment)
         if isinstance(judged, TransientError) and not self._is_repeated(build, error):
             raise judged from error
         is_own = error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError)
@@ -63,7 +65,8 @@ class Refusals:
             return None
         if not paused and self.clock.now() < self._first(build, attempts.TROUBLED) + _PASSING:
             return None
-        failure = Failure(error_class=error.error_class, message=str(error), scope=error.scope)
+        scope = error.scope or self.outages.deployment
+        failure = Failure(error_class=error.error_class, message=str(error), scope=scope)
         met = self.outages.meet(build, failure, platform_call.call_of(build.phase), of_call=True)
         return met if isinstance(met, Paused) else None
 
@@ -102,9 +105,15 @@ class Refusals:
         return self.clock.now()
 
 
-def failure_of(error: PermanentError) -> Failure:
-    """The failure of a call of the factory. Its owner is the team only where the error itself says so."""
+def failure_of(error: PermanentError, deployment: ErrorScope) -> Failure:
+    """The failure of a call of the factory. Its owner is the team only where the error itself says so.
+
+    `deployment` is where it holds if the error does not say. The class alone would say the source of a 404, and one
+    cause would open a breaker for each source.
+    """
     owner = error.owner
     if owner is None and error.error_class.owner is Owner.TEAM:
         owner = Owner.PLATFORM
-    return Failure(error_class=error.error_class, message=str(error), owner=owner, scope=error.scope)
+    return Failure(
+        error_class=error.error_class, message=str(error), owner=owner, scope=error.scope or deployment
+    )
