@@ -5,7 +5,7 @@ call for that. What Azure refuses to the factory is never a team's fault, and ne
 a builder asks the Marketplace for a release. So it holds where the factory is deployed, unless it says where.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, platform_call, propagation
@@ -13,7 +13,6 @@ from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
-    ErrorScope,
     FactoryError,
     NotProven,
     Owner,
@@ -43,12 +42,13 @@ class Refusals:
         """What a refused step means for the build. Raises TransientError where it is asked again."""
         call = platform_call.call_of(build.phase)
         judged = self.judge(build, error)
-        failure = failure_of(error if isinstance(judged, TransientError) else judged, self.outages.deployment)
+        failure = failure_of(error if isinstance(judged, TransientError) else judged)
         if isinstance(judged, TransientError) and not self._is_repeated(build, error):
             raise judged from error
         is_own = error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError)
         if is_own or (isinstance(error, NotProven) and error.is_of_version):
             return Failed(failure=failure)  # a check of the factory's own: no call of Azure was refused
+        failure = self._located(failure)
         met = self.outages.meet(build, failure, call, of_call=True)
         if isinstance(met, Paused):
             return Wait(delay=met.delay, paused=met.key)
@@ -65,9 +65,10 @@ class Refusals:
             return None
         if not paused and self.clock.now() < self._first(build, attempts.TROUBLED) + _PASSING:
             return None
-        scope = error.scope or self.outages.deployment
-        failure = Failure(error_class=error.error_class, message=str(error), scope=scope)
-        met = self.outages.meet(build, failure, platform_call.call_of(build.phase), of_call=True)
+        failure = Failure(error_class=error.error_class, message=str(error), scope=error.scope)
+        met = self.outages.meet(
+            build, self._located(failure), platform_call.call_of(build.phase), of_call=True
+        )
         return met if isinstance(met, Paused) else None
 
     def judge(self, build: Build, error: PermanentError) -> PermanentError | TransientError:
@@ -84,6 +85,13 @@ class Refusals:
             )
             return TransientError(ErrorClass.CONFLICT, text)
         return propagation.believed(error)
+
+    def _located(self, failure: Failure) -> Failure:
+        """The failure of a call, with where it holds. The class alone would say the source of a 404.
+
+        One cause would then open a breaker for each source.
+        """
+        return replace(failure, scope=failure.scope or self.outages.deployment)
 
     def _is_repeated(self, build: Build, error: PermanentError) -> bool:
         """True where a refusal that may end by itself lasts so long that it is not only a grant on its way."""
@@ -105,15 +113,9 @@ class Refusals:
         return self.clock.now()
 
 
-def failure_of(error: PermanentError, deployment: ErrorScope) -> Failure:
-    """The failure of a call of the factory. Its owner is the team only where the error itself says so.
-
-    `deployment` is where it holds if the error does not say. The class alone would say the source of a 404, and one
-    cause would open a breaker for each source.
-    """
+def failure_of(error: PermanentError) -> Failure:
+    """The failure of a call of the factory. Its owner is the team only where the error itself says so."""
     owner = error.owner
     if owner is None and error.error_class.owner is Owner.TEAM:
         owner = Owner.PLATFORM
-    return Failure(
-        error_class=error.error_class, message=str(error), owner=owner, scope=error.scope or deployment
-    )
+    return Failure(error_class=error.error_class, message=str(error), owner=owner, scope=error.scope)
