@@ -27,6 +27,7 @@ from pipeline_core.services.versions.purchases import Purchases
 from pipeline_core.services.versions.turns import Turns
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts
+from pipeline_core.wiring.outages import region_of
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
 
@@ -78,7 +79,9 @@ def builds_of(
         effects=effects,
         images=records.images,
         stages=Stages(containers=containers, publishing=publishing, stopping=stopping),
-        refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock, outages=outages),
+        refusals=Refusals(
+            blobs=base.ports.blobs, clock=effects.clock, outages=outages, deployment=region_of(base)
+        ),
         probing=probing,
         completion=completion,
     )

@@ -18,9 +18,14 @@ class OutageParts:
     marks: Marks
 
 
+def region_of(base: Foundation) -> ErrorScope:
+    """The region of the deployment, where an error without a scope holds."""
+    return ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
+
+
 def outages_of(base: Foundation) -> OutageParts:
-    """An error without a scope holds in the region of the deployment."""
-    place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
+    """What counts errors, and what marks versions in `latest`."""
+    place = region_of(base)
     aftermath = Aftermath(records=base.records, effects=base.effects)
     outages = Outages(records=base.records, effects=base.effects, aftermath=aftermath, deployment=place)
     answers = LatestAnswers(records=base.records, effects=base.effects, outages=outages, deployment=place)

@@ -13,6 +13,7 @@ from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
+    ErrorScope,
     FactoryError,
     NotProven,
     Owner,
@@ -32,11 +33,15 @@ _GRANTED = timedelta(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusals:
-    """The time counts from the attempt's first refusal of the same kind, as the blob service tells it."""
+    """The time counts from the attempt's first refusal of the same kind, as the blob service tells it.
+
+    `deployment` is where a call failed whose error says nothing else.
+    """
 
     blobs: Blobs
     clock: Clock
     outages: Outages
+    deployment: ErrorScope
 
     def settle(self, build: Build, error: PermanentError) -> Wait | Failed:
         """What a refused step means for the build. Raises TransientError where it is asked again."""
@@ -91,7 +96,7 @@ class Refusals:
 
         One cause would then open a breaker for each source.
         """
-        return replace(failure, scope=failure.scope or self.outages.deployment)
+        return replace(failure, scope=failure.scope or self.deployment)
 
     def _is_repeated(self, build: Build, error: PermanentError) -> bool:
         """True where a refusal that may end by itself lasts so long that it is not only a grant on its way."""
