@@ -42,7 +42,9 @@ class Vault:
 
     def set(self, name: str, value: str, content_type: str = "") -> str:
         """Store a new version; its id. The secret of a certificate has a content type."""
-        made = _SecretVersion(value=value, content_type=content_type, created=int(datetime.now(UTC).timestamp()))
+        made = _SecretVersion(
+            value=value, content_type=content_type, created=int(datetime.now(UTC).timestamp())
+        )
         self._secrets.setdefault(name.lower(), []).append(made)
         return made.version
 
