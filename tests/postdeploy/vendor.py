@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-TOOLS = ("rpm", "rpmbuild", "rpmsign", "rpmkeys", "gpg")
+TOOLS = ("rpmsign", "gpg")  # rpm, rpmkeys and rpmbuild are in the package of rpmsign
 # As the real one: it takes the id as an argument, and leaves a file. It repeats its arguments, as a careless one might.
 FALCONCTL = """#!/bin/bash
 here=${BASH_SOURCE%/*}
