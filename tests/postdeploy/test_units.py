@@ -13,12 +13,19 @@ from tests.postdeploy.machine import FILES, Machine
 
 UNITS = FILES / "units"
 RUNS = ("certlc-run", "agent-enroll")
+PROGRAMS = ("certlc", "enrol", "unit-failed")
+OTHERS = ("network-online.target", "timers.target", "sysinit.target", "basic.target", "shutdown.target")
+
+
+class _UnitFile(configparser.RawConfigParser):
+    """None of our unit files has a key twice in a section."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr  # keys of systemd have capitals
 
 
 def unit(name: str) -> configparser.RawConfigParser:
-    """A unit file. None of ours has a key twice in a section."""
-    found = configparser.RawConfigParser(comment_prefixes=("#",), delimiters=("=",))
-    found.optionxform = str  # type: ignore[assignment,method-assign] - keys of systemd have capitals
+    found = _UnitFile(comment_prefixes=("#",), delimiters=("=",))
     found.read_string((UNITS / name).read_text("utf-8"))
     return found
 
@@ -47,8 +54,9 @@ def test_every_program_of_a_unit_is_a_fixed_path_without_arguments_of_others() -
         "agent-enroll.service": "/usr/libexec/imagefactory/enrol",
         "postdeploy-failed@.service": "/usr/libexec/imagefactory/unit-failed %i",
     }
-    for program in ("certlc", "enrol", "unit-failed"):
-        assert (FILES / "libexec" / program).read_text("utf-8").startswith("#!/usr/libexec/platform-python -sEB\n")
+    for program in PROGRAMS:
+        first = (FILES / "libexec" / program).read_text("utf-8").splitlines()[0]
+        assert first == "#!/usr/libexec/platform-python -sEB"
 
 
 def root_with_units(folder: Path) -> Path:
@@ -57,11 +65,11 @@ def root_with_units(folder: Path) -> Path:
     target.mkdir(parents=True)
     for path in UNITS.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
-    for name in ("network-online.target", "timers.target", "sysinit.target", "basic.target", "shutdown.target"):
+    for name in OTHERS:
         (target / name).write_text("[Unit]\nDescription=test\n", "utf-8")
     for name in ("-.mount", "tmp.mount", "system.slice", "-.slice"):
         (target / name).write_text("", "utf-8")
-    for name in ("certlc", "enrol", "unit-failed"):
+    for name in PROGRAMS:
         program = folder / "usr/libexec/imagefactory" / name
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text("#!/bin/true\n", "utf-8")
@@ -105,11 +113,8 @@ def test_what_needs_no_rights_has_none(tmp_path: Path, name: str, most: float) -
 def test_a_failed_run_is_an_alert_with_its_reasons(machine: Machine) -> None:
     machine.configure(machine.certificate("none-of-that-name"))
     machine.run()
-    ran = machine.run(
-        "unit-failed",
-        "certlc-run.service",
-        environment={"MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_STATUS": "13", "JOURNAL_STREAM": "1:2"},
-    )
+    monitored = {"MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_STATUS": "13", "JOURNAL_STREAM": "1:2"}
+    ran = machine.run("unit-failed", "certlc-run.service", environment=monitored)
     assert (ran.code, ran.output[:3]) == (0, "<3>")
     assert ran.output.removeprefix("<3>").split() == [
         "event=alert",
