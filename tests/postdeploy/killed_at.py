@@ -36,7 +36,8 @@ def hear(event: str, arguments: tuple[Any, ...]) -> None:
             arguments[2] & (os.O_WRONLY | os.O_RDWR)
         )
     elif event == "subprocess.Popen":
-        is_step = "systemctl" in str(arguments[1][0]) and "is-active" not in arguments[1]
+        words = [str(word) for word in arguments[1]]
+        is_step = words[0] == "systemctl" and words[1] not in ("is-active", "show")
     if is_step and "-status.json" not in str(arguments) and "/dev/null" not in str(arguments):
         count += 1
         if LIMIT == 0:

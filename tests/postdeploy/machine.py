@@ -30,8 +30,9 @@ version=none
 for link in {root}/etc/pki/imagefactory/*/current; do
   version=$(readlink "$link") version=${{version#versions/}} version=${{version%-*}}
 done
-[[ $verb == is-active ]] || echo "$verb $unit $version" >>"$here/calls"
+[[ $verb == is-active || $verb == show ]] || echo "$verb $unit $version" >>"$here/calls"
 case $verb in
+  show) cat "$here/$unit.after" 2>/dev/null || echo basic.target ;;
   is-active) [[ $(cat "$here/$unit" 2>/dev/null) == active ]] ;;
   enable) [[ ! -e $here/$unit.broken ]] && echo active >"$here/$unit" ;;
   restart | reload-or-restart)
@@ -207,6 +208,10 @@ class Machine:
 
     def accept(self, unit: str = APP) -> None:
         (self._units / f"{unit}.refuses").unlink()
+
+    def order_after(self, *units: str, unit: str = APP) -> None:
+        """Which units the unit waits for."""
+        (self._units / f"{unit}.after").write_text(" ".join(units) + "\n", "utf-8")
 
     def break_enabling(self, unit: str) -> None:
         (self._units / f"{unit}.broken").touch()

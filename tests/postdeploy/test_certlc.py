@@ -11,6 +11,8 @@ import pytest
 from tests.postdeploy import pki
 from tests.postdeploy.machine import APP, Machine, own_group, own_name
 
+pytestmark = pytest.mark.slow  # each run is a process with some openssl, and its service must stay up
+
 
 @pytest.fixture
 def name(unique_name: Callable[[str], str]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.postdeploy import pki
 from tests.postdeploy.machine import APP, VAULT, Machine, Ran
 
+pytestmark = pytest.mark.slow  # each run is a process with some openssl, and its service must stay up
 TOKEN = "metadata/identity"
 NOWHERE = "https://127.0.0.1:9"
 
@@ -245,6 +246,17 @@ def test_the_second_run_succeeds_after_a_first_whose_service_did_not_start(
     assert (second.code, machine.unit_state()) == (0, "active")
     assert second.named("installed")
     assert len(second.named("provisioned")) == 1
+
+
+def test_a_service_that_waits_for_the_run_is_not_waited_for(installed: Machine, name: str) -> None:
+    """systemd would start it after the end of the run, which waits for its start."""
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    installed.order_after("basic.target", "certlc-run.service")
+    ran = installed.run()
+    assert failure(ran) == (78, "service-order")
+    assert "has After=certlc-run.service" in ran.named("failed")[0]["text"]
+    assert_untouched(installed, before)
 
 
 def test_an_account_that_does_not_exist_is_named(machine: Machine, name: str) -> None:

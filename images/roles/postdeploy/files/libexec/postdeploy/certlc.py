@@ -67,6 +67,10 @@ class CertificateRun:
             self._tidy()
             return "unchanged"
         self._check_refused(secret, laid, by_hand=by_hand)
+        for service in self._wish.services:
+            if ours := units.waits_for_us(self._host, service.unit):
+                text = f"{service.unit} has After={ours}, which is to start it: remove that from the unit"
+                raise Failed(Exit.CONFIGURATION, "service-order", text)
         state = "rotated" if self._record.proven else "installed"
         self._activate(secret, laid)
         return state
@@ -84,7 +88,7 @@ class CertificateRun:
         """Where a former version serves, leave one alone that a service has refused. A person may ask for it."""
         refused = self._record.refused
         is_same = (refused.get("version"), refused.get("layout")) == (secret.version, laid.layout)
-        is_fresh = time.time() - float(refused.get("at") or 0) < _REFUSED_SECONDS
+        is_fresh = 0 <= time.time() - float(refused.get("at") or 0) < _REFUSED_SECONDS
         if self._record.proven and is_same and is_fresh and not by_hand and not self._record.pending:
             raise Failed(
                 Exit.SERVICE,
@@ -117,7 +121,7 @@ class CertificateRun:
         self._tidy()
 
     def _fate(self) -> str:
-        if not self._record.proven:
+        if not self._record.proven or not self._versions.has(self._record.proven["folder"]):
             return "there is no former version, so the new one stays in place and the next run tries again"
         return f"version {self._record.proven['version']} is back"
 
@@ -125,7 +129,7 @@ class CertificateRun:
         """Go back to the proven version. Where there is none, what was begun stays in place and is tried again."""
         record = self._record
         refused = {key: record.pending.get(key) for key in ("version", "layout", "why")}
-        if record.proven:
+        if record.proven and self._versions.has(record.proven["folder"]):
             self._versions.switch(record.proven["folder"])
             again = self._restart()
             facts = {"certificate": self._wish.name, "version": record.proven["version"]}

@@ -8,6 +8,7 @@ from postdeploy.host import Host
 
 _CALL_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
+_OURS = frozenset({"certlc-run.service", "agent-enroll.service"})
 
 
 def apply(host: Host, unit: str, action: str, settle: int) -> str:
@@ -26,6 +27,14 @@ def apply(host: Host, unit: str, action: str, settle: int) -> str:
         if time.monotonic() >= end:
             return ""
         time.sleep(min(_LOOK_SECONDS, settle))
+
+
+def waits_for_us(host: Host, unit: str) -> str:
+    """Which of our units a service is ordered after, or an empty text. systemd would start it after the end of the run,
+    which waits for its start.
+    """
+    found = host.run(["systemctl", "show", "--property=After", "--value", "--", unit], seconds=_CALL_SECONDS)
+    return min(_OURS & {*found.stdout.decode().split()}, default="")
 
 
 def is_active(host: Host, unit: str) -> bool:

@@ -72,6 +72,10 @@ class InstalledVersions:
         """Make a version current."""
         files.point(self._link, f"versions/{name}")
 
+    def has(self, name: str) -> bool:
+        """Whether the folder of a version is there."""
+        return (self._base / "versions" / name).is_dir()
+
     def holds(self, name: str, layout: Layout) -> bool:
         """Whether a version is current, and its files are as they were written."""
         try:
