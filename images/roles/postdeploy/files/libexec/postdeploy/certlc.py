@@ -55,6 +55,8 @@ class CertificateRun:
         """Bring the certificate up to date. Returns `unchanged`, `installed` or `rotated`. Raises Failed."""
         if self._record.pending.get("step") == "restore":
             self._restore()
+        elif not self._record.pending:
+            self._tidy()
         secret = self._vault.get(self._wish.name, self._wish.version, waits_for_grant=not self._record.proven)
         self.facts["version"] = secret.version
         checked = openssl.check(self._host, secret)
@@ -64,7 +66,6 @@ class CertificateRun:
             events.say("expires-soon", "warning", certificate=self._wish.name, **self.facts)
         laid = versions.plan(self._wish, checked.files())
         if self._is_current(secret, laid):
-            self._tidy()
             return "unchanged"
         self._check_refused(secret, laid, by_hand=by_hand)
         for service in self._wish.services:

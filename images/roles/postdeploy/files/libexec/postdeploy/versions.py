@@ -88,8 +88,8 @@ class InstalledVersions:
     def forget_others(self, kept: Collection[str]) -> None:
         """Delete what is neither current nor kept: older versions, and remains of runs that were killed."""
         folder = self._base / "versions"
-        current = os.path.basename(os.readlink(self._link))
-        for path in sorted(folder.iterdir()):
+        current = os.path.basename(os.readlink(self._link)) if self._link.is_symlink() else ""
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if path.name not in {*kept, current}:
                 shutil.rmtree(path)
 
