@@ -138,13 +138,16 @@ class Machine:
         environment: Mapping[str, str] | None = None,
     ) -> Ran:
         """Run a program of the image to its end."""
+        return self._run(self.command(program, *words, before=before, imds=imds, vault=vault), environment)
+
+    def run_under(self, words: Sequence[str]) -> Ran:
+        """Run `certlc` as the last part of another command line."""
+        program, *rest = words
+        return self._run([str(shutil.which(program)), *rest, *self.command("certlc")], None)
+
+    def _run(self, words: Sequence[str], environment: Mapping[str, str] | None) -> Ran:
         done = subprocess.run(
-            self.command(program, *words, before=before, imds=imds, vault=vault),
-            env=self.environment(environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
+            words, env=self.environment(environment), capture_output=True, text=True, check=False, timeout=60
         )
         return Ran(code=done.returncode, output=done.stdout, errors=done.stderr)
 

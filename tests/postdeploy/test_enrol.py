@@ -1,16 +1,19 @@
 """Enrolment of agents with the real rpm: what is installed, what the vendor's program gets, what a failure leaves."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
+import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.arm.launch import RunningArm
 from tests import optional_tools
 from tests.postdeploy import vendor
 from tests.postdeploy.machine import FILES, VAULT, Machine, Ran
@@ -90,10 +93,10 @@ class Deployed:
         path = self.root / f"usr/share/imagefactory/agents/{agent}.json"
         path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
 
-    def enrol(self, *agents: dict[str, str]) -> Ran:
+    def enrol(self, *agents: dict[str, str], before: Sequence[str] = ()) -> Ran:
         wanted = agents or (self.falcon,)
         self.machine.configure({"vault": VAULT, "waitSeconds": 1, "agents": wanted})
-        return self.machine.run("enrol", "--settle=0")
+        return self.machine.run("enrol", "--settle=0", before=before)
 
     @property
     def falcon(self) -> dict[str, str]:
@@ -244,6 +247,25 @@ def test_a_service_that_does_not_start_is_started_by_the_next_run(deployed: Depl
     ran = deployed.enrol()
     assert (ran.code, len(deployed.asked)) == (0, 1)
     assert deployed.machine.unit_state(FALCON) == "active"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_enrolment_that_was_killed_is_completed(
+    tmp_path: Path, vault_and_identity: RunningArm, fleet: Fleet, unique_name: Callable[[str], str]
+) -> None:
+    killed_at, prefix = str(Path(__file__).with_name("killed_at.py")), unique_name("killed")
+    for step in itertools.count(1):
+        deployed = Deployed(Machine(tmp_path / str(step), vault_and_identity), fleet, prefix)
+        killed = deployed.enrol(before=(killed_at, str(step)))
+        if killed.code != -signal.SIGKILL:
+            break
+        ran = deployed.enrol()
+        assert ran.code == 0, (step, ran.output)
+        assert deployed.machine.unit_state(FALCON) == "active"
+        assert {*deployed.asked} == {f"-s -f --cid={CID}"}
+    assert killed.code == 0
+    assert step > 8
 
 
 def test_one_agent_does_not_stop_the_next(deployed: Deployed) -> None:

@@ -1,6 +1,7 @@
 """The units that the image holds: systemd accepts them, they are off, they are closed; a failed one is reported."""
 
 import configparser
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -111,6 +112,21 @@ def test_what_needs_no_rights_has_none(tmp_path: Path, name: str, most: float) -
     found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found is not None, done.stderr
     assert float(found.group(1)) <= most
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_the_capabilities_of_the_unit_are_enough(machine: Machine) -> None:
+    optional_tools.require("setpriv", "it takes capabilities from a program")
+    kept = unit("certlc-run.service")["Service"]["CapabilityBoundingSet"].split()
+    kept = [f"+{name.removeprefix('CAP_').lower()}" for name in kept]
+    limited = ("setpriv", f"--bounding-set=-all,{','.join(kept)}", "--inh-caps=-all", "--no-new-privs")
+    machine.configure(machine.certificate("limited-tls", owner="nobody"))
+    for state in ("installed", "unchanged", "rotated"):
+        if state != "unchanged":
+            machine.put("limited-tls", pki.made().pem)
+        done = machine.run_under(limited)
+        assert (done.code, len(done.named(state))) == (0, 1), done.output + done.errors
 
 
 def test_a_failed_run_is_an_alert_with_its_reasons(machine: Machine) -> None:
