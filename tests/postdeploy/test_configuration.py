@@ -1,13 +1,17 @@
 """What cloud-init may write for a machine: every mistake is named at once, and nothing can name a command."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests import schema_library
 from tests.postdeploy.machine import FILES, VAULT, Machine
+from tests.unit.images.places import CHECKOUT
 
+PAGE = (CHECKOUT / "docs" / "postdeploy.md").read_text("utf-8")
 CERTIFICATE = {"name": "tls", "services": [{"unit": "nginx.service"}]}
 GOOD: dict[str, Any] = {
     "vault": VAULT,
@@ -98,6 +102,32 @@ def test_the_schema_and_the_program_accept_the_same() -> None:
     assert list(loaded().problems(GOOD)) == []
 
 
+def test_the_documented_example_is_accepted() -> None:
+    (example,) = re.findall(r"```yaml\n(#cloud-config.*?)```", PAGE, re.DOTALL)
+    cloud_config = yaml.safe_load(example)
+    (file,) = cloud_config["write_files"]
+    assert (file["path"], file["permissions"]) == ("/etc/imagefactory/postdeploy.json", "0600")
+    document = json.loads(file["content"])
+    validator().validate(document)
+    assert list(loaded().problems(document)) == []
+    # Nothing is fetched and no shell is used.
+    assert [words[:3] for words in cloud_config["runcmd"]] == [["systemctl", "enable", "--now"]] * 2
+
+
+def test_the_page_lists_every_exit_status() -> None:
+    table = PAGE.split("## Exit statuses")[1].split("## ")[0]
+    listed = {int(status) for status in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert listed == {int(each) for each in loaded("failures").Exit}
+
+
+def test_the_page_lists_every_event() -> None:
+    table = PAGE.split("## What is reported")[1].split("**Status files**")[0]
+    modules = [path.read_text("utf-8") for path in (FILES / "libexec" / "postdeploy").glob("*.py")]
+    said = {name for text in modules for name in re.findall(r"events\.say\(\s*\"([a-z-]+)\"", text)}
+    assert len(said) > 8
+    assert {name for name in said if f"`{name}`" not in table} == set()
+
+
 def test_every_mistake_is_named_at_once(machine: Machine) -> None:
     document, expected = dict(GOOD), []
     for change, place in WRONG.values():
@@ -159,12 +189,12 @@ def test_a_link_is_refused(machine: Machine) -> None:
     assert "cannot be opened" in said(machine)
 
 
-def loaded() -> Any:
-    """The guest's module of settings."""
+def loaded(module: str = "settings") -> Any:
+    """A module of the guest."""
     import importlib
     import sys
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", True)
         patch.syspath_prepend(str(FILES / "libexec"))
-        return importlib.import_module("postdeploy.settings")
+        return importlib.import_module(f"postdeploy.{module}")
