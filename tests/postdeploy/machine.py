@@ -202,6 +202,10 @@ class Machine:
         path = self._units / unit
         return path.read_text("utf-8").strip() if path.exists() else "inactive"
 
+    def start_unit(self, unit: str) -> None:
+        """As if something else had started it."""
+        (self._units / unit).write_text("active\n", "utf-8")
+
     def refuse(self, *versions: str, unit: str = APP, at_once: bool = False) -> None:
         """The unit does not come up with these versions. With `at_once` systemctl itself says so."""
         (self._units / f"{unit}.refuses").write_text("".join(f"{each}\n" for each in versions), "utf-8")

@@ -257,6 +257,7 @@ def test_an_enrolment_that_was_killed_is_completed(
     killed_at, prefix = str(Path(__file__).with_name("killed_at.py")), unique_name("killed")
     for step in itertools.count(1):
         deployed = Deployed(Machine(tmp_path / str(step), vault_and_identity), fleet, prefix)
+        deployed.machine.start_unit(FALCON)  # as the installation of many packages does, before the enrolment
         killed = deployed.enrol(before=(killed_at, str(step)))
         if killed.code != -signal.SIGKILL:
             break
@@ -264,6 +265,7 @@ def test_an_enrolment_that_was_killed_is_completed(
         assert ran.code == 0, (step, ran.output)
         assert deployed.machine.unit_state(FALCON) == "active"
         assert {*deployed.asked} == {f"-s -f --cid={CID}"}
+        assert f"restart {FALCON}" in deployed.machine.calls  # else it would not know of its enrolment
     assert killed.code == 0
     assert step > 8
 
@@ -278,7 +280,7 @@ def test_one_agent_does_not_stop_the_next(deployed: Deployed) -> None:
 def test_the_agent_of_azure_monitor_is_looked_at_only(deployed: Deployed) -> None:
     ran = deployed.enrol({"agent": "azure-monitor-agent"})
     assert failure(ran) == (21, "absent")
-    (deployed.machine.calls_file.parent / "azuremonitoragent.service").write_text("active", "utf-8")
+    deployed.machine.start_unit("azuremonitoragent.service")
     ran = deployed.enrol({"agent": "azure-monitor-agent"})
     assert (ran.code, len(ran.named("running"))) == (0, 1)
     assert deployed.machine.calls == []

@@ -43,13 +43,19 @@ class AgentRun:
         is_enrolled = self._is_enrolled(definition)
         if not is_enrolled:
             self._enrol(definition)
-        was_active = units.is_active(self._host, definition.service)
-        self._start(definition, is_enrolled=is_enrolled, was_active=was_active)
-        return "unchanged" if is_enrolled and was_active and not is_new else "enrolled"
+        is_running = self._record().get("isStarted") is True and units.is_active(
+            self._host, definition.service
+        )
+        if not is_running:
+            self._start(definition)
+        return "unchanged" if is_enrolled and is_running and not is_new else "enrolled"
+
+    def _record(self) -> dict[str, Any]:
+        return files.read_json(self._path)
 
     def _is_enrolled(self, definition: AgentDefinition) -> bool:
-        """Whether a run of ours has come to its end, and what the vendor leaves is still there."""
-        record = files.read_json(self._path)
+        """Whether a run of ours has enrolled it, and what the vendor leaves is still there."""
+        record = self._record()
         if record.get("secret") != self._wish.secret or not self._host.below(definition.enrolled).exists():
             return False
         self.facts["version"] = record.get("version")
@@ -72,15 +78,16 @@ class AgentRun:
             raise Failed(Exit.ENROLMENT, "not-enrolled", text)
         files.write_json(self._path, {"secret": self._wish.secret, "version": secret.version})
 
-    def _start(self, definition: AgentDefinition, *, is_enrolled: bool, was_active: bool) -> None:
-        """The service runs now and with every boot. One that ran before its enrolment is started again."""
-        if is_enrolled and was_active:
-            return
+    def _start(self, definition: AgentDefinition) -> None:
+        """The service runs now and with every boot. It is started again even if it runs: it may have started with its
+        installation, before it was enrolled.
+        """
         why = units.enable(self._host, definition.service)
         if not why:
             why = units.apply(self._host, definition.service, "restart", self._settle)
         if why:
             raise Failed(Exit.ENROLMENT, "service-down", why)
+        files.write_json(self._path, {**self._record(), "isStarted": True})
 
     def _wait_for_azure(self, definition: AgentDefinition) -> None:
         attempt = 0
