@@ -18,6 +18,6 @@ case "${1:-}" in
   # It starts ansible and ansible-galaxy by name, and keeps a cache in the home of its content.
   cd images
   PATH="$home/bin:$PATH" ANSIBLE_HOME="$home/content" ansible-lint --offline --nocolor -q --profile production \
-    roles postdeploy rhel9-vault/playbook.yml platform/stage-catalog.yml platform/roots/10-hardening.yml
+    roles rhel9-vault/playbook.yml platform/stage-catalog.yml platform/roots/10-hardening.yml platform/roots/20-postdeploy.yml
   ;;
 esac

@@ -174,7 +174,7 @@ class Control:
 
     async def _set_secret(self, request: Request) -> Response:
         body = await _body(request)
-        self._vault.set(str(body["name"]), str(body["value"]))
+        self._vault.set(str(body["name"]), str(body["value"]), str(body.get("content_type") or ""))
         return Response(status_code=204)
 
     async def _subscribe(self, request: Request) -> Response:

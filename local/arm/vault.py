@@ -36,17 +36,17 @@ class Vault:
     """The secrets and keys of one vault, newest version last."""
 
     def __init__(self) -> None:
-        self._secrets: dict[str, list[tuple[str, str, int]]] = {}
+        self._secrets: dict[str, list[_SecretVersion]] = {}
         self._keys: dict[str, list[_KeyVersion]] = {}
         self.create_key(SIGNING_KEY)
 
-    def set(self, name: str, value: str) -> str:
-        """Store a new version; its id."""
-        version = uuid.uuid4().hex
-        self._secrets.setdefault(name.lower(), []).append(
-            (version, value, int(datetime.now(UTC).timestamp()))
+    def set(self, name: str, value: str, content_type: str = "") -> str:
+        """Store a new version; its id. The secret of a certificate has a content type."""
+        made = _SecretVersion(
+            value=value, content_type=content_type, created=int(datetime.now(UTC).timestamp())
         )
-        return version
+        self._secrets.setdefault(name.lower(), []).append(made)
+        return made.version
 
     def create_key(self, name: str) -> str:
         """Make a key, or a new version of one; its version."""
@@ -82,12 +82,12 @@ class Vault:
             raise ArmError(400, "BadParameter", f"The request URI contains an invalid name: {name}")
         if not isinstance(value, str) or len(value.encode()) > _SECRET_LIMIT:
             raise ArmError(400, "BadParameter", "Property has invalid value: value")
-        self.set(name, value)
+        self.set(name, value, str(call.json().get("contentType") or ""))
         return self._get(call)
 
     def _get(self, call: Call) -> ArmAnswer:
         name, version = call.names["name"], call.names.get("version", "")
-        versions = [each for each in self._secrets.get(name.lower(), []) if version in ("", each[0])]
+        versions = [each for each in self._secrets.get(name.lower(), []) if version in ("", each.version)]
         if not versions:
             raise ArmError(
                 404,
@@ -95,14 +95,17 @@ class Vault:
                 f"A secret with (name/id) {name}/{version} was not found in this key vault. If you recently deleted "
                 "this secret you may be able to recover it using the correct recovery command.",
             )
-        found, value, created = versions[-1]
-        identifier = f"{call.base}/secrets/{name}/{found}"
-        return ArmAnswer(body={"value": value, "id": identifier, "attributes": _attributes(created)})
+        found = versions[-1]
+        kind = {"contentType": found.content_type} if found.content_type else {}
+        identifier = f"{call.base}/secrets/{name}/{found.version}"
+        return ArmAnswer(
+            body={"value": found.value, **kind, "id": identifier, "attributes": _attributes(found.created)}
+        )
 
     def _list_secrets(self, call: Call) -> ArmAnswer:
         """Names without values, as Key Vault lists them."""
         rows = [
-            {"id": f"{call.base}/secrets/{name}", "attributes": _attributes(versions[-1][2])}
+            {"id": f"{call.base}/secrets/{name}", "attributes": _attributes(versions[-1].created)}
             for name, versions in sorted(self._secrets.items())
         ]
         return _page(call, "/secrets", rows)
@@ -110,8 +113,8 @@ class Vault:
     def _list_secret_versions(self, call: Call) -> ArmAnswer:
         name = call.names["name"]
         rows = [
-            {"id": f"{call.base}/secrets/{name}/{version}", "attributes": _attributes(created)}
-            for version, _, created in self._secrets.get(name.lower(), [])
+            {"id": f"{call.base}/secrets/{name}/{each.version}", "attributes": _attributes(each.created)}
+            for each in self._secrets.get(name.lower(), [])
         ]
         return _page(call, f"/secrets/{name}/versions", rows)
 
@@ -186,6 +189,16 @@ class Vault:
             text = "Operation is not allowed on a disabled key."
             raise ArmError(403, "Forbidden", f"{text} Inner error: KeyDisabled.")
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SecretVersion:
+    """One version of a secret."""
+
+    value: str = field(repr=False)
+    content_type: str
+    created: int
+    version: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(slots=True, kw_only=True)

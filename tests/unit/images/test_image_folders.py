@@ -1,7 +1,9 @@
 """The factory accepts the six images and the platform bundle, and each has the settings that it must have."""
 
+import ast
 import hashlib
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ PARENTS = {
     "payments-api": "rhel9-java",
     "ml-worker": "rhel9-python",
 }
+POSTDEPLOY = IMAGES / "roles" / "postdeploy"
 TEAMS = {"payments-api": "payments", "ml-worker": "ml"}
 
 
@@ -183,6 +186,7 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
         "15-build-tools.sh",
         "20-stage-catalog.sh",
         "10-hardening.yml",
+        "20-postdeploy.yml",
         "80-hygiene-clean.sh",
         "85-hygiene-check.sh",
         "90-deprovision.sh",
@@ -190,7 +194,7 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
 
 
 def test_a_child_is_not_hardened_again() -> None:
-    assert "10-hardening.yml" not in order_of(planned("build", is_root=False))
+    assert not {"10-hardening.yml", "20-postdeploy.yml"} & {*order_of(planned("build", is_root=False))}
 
 
 def test_the_verify_stage_runs_the_platforms_script() -> None:
@@ -207,21 +211,66 @@ def test_the_verify_stage_runs_the_platforms_script() -> None:
     }
 
 
-def test_nothing_that_enrols_is_packed() -> None:
+def test_no_step_of_a_build_enrols() -> None:
     names = folders.load_platform(IMAGES).bundle.names
-    assert not [name for name in names if "postdeploy" in name or name.endswith(".pyc")]
+    assert not [name for name in names if name.endswith(".pyc")]
     packed = [
         path for folder in ("platform", "roles") for path in (IMAGES / folder).rglob("*") if path.is_file()
     ]
     packed += [path for name in NAMES for path in (IMAGES / name).rglob("*") if path.is_file()]
+    # What is baked for a deployed machine is copied as it is. That nothing of it starts is the test after this one.
+    steps = [path for path in packed if POSTDEPLOY / "files" not in path.parents]
     enrolling = (
         "falconctl",
         "getcert request",
         "subscription-manager register",
         "realm join",
         "azcmagent connect",
+        "mdatp_onboard",
     )
-    assert [path for path in packed for word in enrolling if word in path.read_text("utf-8")] == []
+    assert [path for path in steps for word in enrolling if word in path.read_text("utf-8")] == []
+
+
+def test_what_is_baked_for_a_deployed_machine_is_only_copied() -> None:
+    tasks = yaml.safe_load((POSTDEPLOY / "tasks" / "main.yml").read_text("utf-8"))
+    modules = {key.removeprefix("ansible.builtin.") for task in tasks for key in task if "builtin" in key}
+    assert modules == {"dnf", "file", "copy", "command"}
+    commands = [
+        task["ansible.builtin.command"]["argv"] for task in tasks if "ansible.builtin.command" in task
+    ]
+    assert [words[:2] for words in commands] == [
+        ["systemd-analyze", "verify"],
+        ["/usr/libexec/imagefactory/{{ item }}", "--help"],
+        ["systemctl", "is-enabled"],
+    ]
+
+
+def test_everything_that_the_role_holds_is_installed() -> None:
+    files, text = POSTDEPLOY / "files", (POSTDEPLOY / "tasks" / "main.yml").read_text("utf-8")
+    defaults = yaml.safe_load((POSTDEPLOY / "defaults" / "main.yml").read_text("utf-8"))
+    units = {path.name for path in (files / "units").iterdir()} - {"85-imagefactory-postdeploy.preset"}
+    assert {*defaults["postdeploy_units"]} == units
+    assert {*defaults["postdeploy_timers"]} == {name for name in units if name.endswith(".timer")}
+    programs = {path.name for path in (files / "libexec").iterdir() if path.is_file()}
+    assert f"loop: [{', '.join(sorted(programs))}]" in text
+    assert {path.name for path in files.iterdir()} == {"agents", "libexec", "postdeploy.schema.json", "units"}
+
+
+def test_what_is_baked_for_a_deployed_machine_runs_on_python_3_9() -> None:
+    modules = sorted((POSTDEPLOY / "files" / "libexec" / "postdeploy").glob("*.py"))
+    assert len(modules) > 10
+    for module in modules:
+        tree = ast.parse(module.read_text("utf-8"), feature_version=(3, 9))
+        imported = {
+            alias.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        imported |= {
+            str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        }
+        assert imported - {"postdeploy", *sys.stdlib_module_names} == set()
 
 
 def test_every_role_ships_the_test_that_proves_it() -> None:

@@ -12,7 +12,7 @@ DOCUMENTS = sorted(
         *(CHECKOUT / "docs").glob("*.md"),
         CHECKOUT / "README.md",
         CHECKOUT / "CONTRIBUTING.md",
-        *(CHECKOUT / folder / "README.md" for folder in ("local", "infra", "images", "images/postdeploy")),
+        *(CHECKOUT / folder / "README.md" for folder in ("local", "infra", "images")),
     ]
 )
 # A path in backticks: it has one of these endings, or begins with a folder of the checkout.

@@ -1,0 +1,1 @@
+"""The programs of a deployed machine, run for real against the emulator's Key Vault and metadata service."""

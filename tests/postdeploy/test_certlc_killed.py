@@ -1,0 +1,125 @@
+"""A run that is killed before any of its steps leaves whole files, and the next run completes its work."""
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.arm.launch import RunningArm
+from tests.postdeploy import pki
+from tests.postdeploy.machine import Machine
+
+pytestmark = pytest.mark.slow
+
+KILLED_AT = str(Path(__file__).with_name("killed_at.py"))
+NAME = "killed-tls"
+# The first step takes the lock. Up to the end of the restart a rollback has the steps of a rotation.
+SECOND_STEP, AFTER_THE_RESTART = 2, 19
+STEPS_OF_A_ROTATION, STEPS_OF_A_ROLLBACK = 21, 34
+
+
+# One file after another is written, or deleted: each of these shows what its neighbour shows.
+ALIKE = {*range(4, 11), *range(31, 34)}
+
+
+def steps(first: int, last: int) -> list[Any]:
+    """The steps as parameters of a test."""
+    marks = {True: [pytest.mark.campaign], False: []}
+    return [pytest.param(step, marks=marks[step in ALIKE]) for step in range(first, last + 1)]
+
+
+class Rotated:
+    """A machine with an old version, whose vault has a new one. Each test takes a copy."""
+
+    def __init__(self, folder: Path, arm: RunningArm) -> None:
+        self.old, self.new = pki.made(), pki.made()
+        self.template = Machine(folder / "template", arm)
+        self.template.put(NAME, self.old.pem)
+        self.template.configure(self.template.certificate(NAME))
+        assert self.template.run().code == 0
+        self.old_version = self.template.version
+        self.template.put(NAME, self.new.pem)
+        self.new_version = arm_version(arm)
+
+    def copy(self, folder: Path) -> Machine:
+        made = Machine(folder, self.template.arm)
+        shutil.rmtree(made.root)
+        shutil.copytree(self.template.root, made.root, symlinks=True)
+        return made
+
+    def assert_whole(self, machine: Machine) -> None:
+        """What services read is one version in full."""
+        found = [(machine.current / file).read_text() for file in ("key.pem", "cert.pem", "chain.pem")]
+        assert found in [[cert.key_pem, cert.leaf_pem, cert.chain_pem] for cert in (self.old, self.new)]
+
+
+def arm_version(arm: RunningArm) -> str:
+    """The newest version, as its owner sees it."""
+    import json
+    import ssl
+    import urllib.request
+
+    token = arm.identity_endpoint.rpartition("/msi/")[0] + "/metadata/identity/oauth2/token"
+    asked = urllib.request.Request(f"{token}?resource=https://vault.azure.net", headers={"Metadata": "true"})
+    with urllib.request.urlopen(asked) as answer:
+        bearer = json.load(answer)["access_token"]
+    secret = urllib.request.Request(
+        f"{arm.vault}/secrets/{NAME}?api-version=7.4", headers={"Authorization": f"Bearer {bearer}"}
+    )
+    with urllib.request.urlopen(secret, context=ssl.create_default_context(cafile=arm.ca_file)) as answer:
+        return str(json.load(answer)["id"]).rpartition("/")[2]
+
+
+@pytest.fixture(scope="module")
+def rotated(tmp_path_factory: pytest.TempPathFactory, vault_and_identity: RunningArm) -> Rotated:
+    return Rotated(tmp_path_factory.mktemp("rotated"), vault_and_identity)
+
+
+def assert_tidy(machine: Machine, *, versions: int) -> None:
+    remains = [path for path in machine.root.rglob("*") if path.name.endswith(".new")]
+    assert remains == []
+    assert len(list((machine.folder / "versions").iterdir())) == versions
+
+
+@pytest.mark.parametrize("step", steps(SECOND_STEP, STEPS_OF_A_ROTATION))
+def test_a_rotation_that_was_killed_is_completed(rotated: Rotated, tmp_path: Path, step: int) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    killed = machine.run(before=(KILLED_AT, str(step)))
+    assert killed.code == -signal.SIGKILL
+    rotated.assert_whole(machine)
+    ran = machine.run("certlc", "--by-timer")
+    assert ran.code == 0, ran.output
+    assert machine.version == rotated.new_version
+    assert machine.last_call_version == rotated.new_version
+    assert machine.unit_state() == "active"
+    assert ran.named("run-started")[0]["rerun"] == "yes"
+    assert_tidy(machine, versions=2)
+
+
+@pytest.mark.parametrize("step", steps(AFTER_THE_RESTART, STEPS_OF_A_ROLLBACK))
+def test_a_rollback_that_was_killed_is_completed(rotated: Rotated, tmp_path: Path, step: int) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    machine.refuse(rotated.new_version)
+    killed = machine.run(before=(KILLED_AT, str(step)))
+    assert killed.code == -signal.SIGKILL
+    rotated.assert_whole(machine)
+    assert machine.run("certlc", "--by-timer").code == 15
+    assert machine.version == rotated.old_version
+    assert machine.last_call_version == rotated.old_version
+    assert machine.unit_state() == "active"
+    assert_tidy(machine, versions=1)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "steps"),
+    [(False, STEPS_OF_A_ROTATION), (True, STEPS_OF_A_ROLLBACK)],
+    ids=["rotation", "rollback"],
+)
+def test_these_are_all_steps(rotated: Rotated, tmp_path: Path, refuses: bool, steps: int) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    if refuses:
+        machine.refuse(rotated.new_version)
+    ran = machine.run(before=(KILLED_AT, "0"))
+    assert ran.named("ended") == [{"event": "ended", "steps": str(steps)}]
