@@ -211,7 +211,10 @@ def test_nothing_that_enrols_is_packed() -> None:
     names = folders.load_platform(IMAGES).bundle.names
     assert not [name for name in names if "postdeploy" in name or name.endswith(".pyc")]
     packed = [
-        path for folder in ("platform", "roles") for path in (IMAGES / folder).rglob("*") if path.is_file()
+        path
+        for folder in ("platform", "roles")
+        for path in (IMAGES / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
     ]
     packed += [path for name in NAMES for path in (IMAGES / name).rglob("*") if path.is_file()]
     enrolling = (
