@@ -93,6 +93,8 @@ def answer(words: Sequence[str], environment: Mapping[str, str]) -> Answer:
     left = [each for each in found if not any((each.rule, name) in waived for name in each.names)]
     notes = [f"judged by its package: {each.finding} ({each.package})" for each in judged]
     notes += [f"waived: {each}" for each in found if each not in left]
+    if options.form == "text":
+        notes += [f"this content alone: {each.rule} {each.names[-1]}" for each in left if each.sha256]
     return Answer(code=0, output=report(left, judged, options.form), notes=tuple(notes))
 
 

@@ -1,5 +1,6 @@
 """The hygiene check, run on folders that stand for a system: what must not be in an image is found, and only that."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.process
 
 KEY = made.key()
 TOKEN = made.token()
+DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
 PROVISIONED = (
     "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
     'command="echo \'Please login as the user \\"packer\\" rather than the user \\"root\\".\';echo;sleep 10" '
@@ -273,6 +275,13 @@ def check(system: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         ("private-key\t/opt/app/other.pem", 1),
         ("private-key\t/opt/app", 1),
         ("private-key", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{DIGEST}", 0),
+        (f"token\t/opt/app/test.pem@sha256:{DIGEST}", 1),
+        (f"private-key\t/opt/app/other.pem@sha256:{DIGEST}", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{'0' * 64}", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{DIGEST[:16]}", 1),
+        ("private-key\t/opt/app/test.pem@sha256:", 1),
+        ("private-key\t/opt/app/*.pem", 1),
     ],
 )
 def test_the_build_goes_on_with_a_waived_finding_and_with_no_other(
@@ -293,3 +302,26 @@ def test_a_strange_name_does_not_pass_as_the_path_of_a_waiver(
     write(system, "opt/a\nb]$(id).pem", KEY)
     assert check("private-key\t/opt/a\tb]$(id).pem")[0] == 1
     assert check("private-key\t/opt/a")[0] == 1
+
+
+def test_a_waiver_of_one_content_ends_with_the_next_content(
+    system: Path, check: Callable[[str], tuple[int, str]]
+) -> None:
+    waived = f"private-key\t/opt/app/test.pem@sha256:{DIGEST}"
+    write(system, "opt/app/test.pem", KEY)
+    assert check(waived)[0] == 0
+    write(system, "opt/app/test.pem", made.keys()["PKCS 8"])
+    found, said = check(waived)
+    assert found == 1
+    other = hashlib.sha256(made.keys()["PKCS 8"].encode()).hexdigest()
+    assert f"this content alone: private-key /opt/app/test.pem@sha256:{other}" in said
+
+
+def test_a_finding_has_the_digest_of_its_file_unless_that_helps_to_guess_a_password(system: Path) -> None:
+    machine = Machine(root=system)
+    machine.write("opt/app/test.pem", KEY)
+    machine.write("root/.netrc", "machine x password y\n")
+    machine.write("root/.bash_history", "ls\n")
+    machine.write("etc/shadow", "root:$6$salt$hash:19000::::::\n")
+    digests = {each["rule"]: each.get("sha256") for each in machine.report()["findings"]}
+    assert digests == {"private-key": DIGEST, "credentials": None, "history": None, "password": None}

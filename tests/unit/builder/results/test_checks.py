@@ -81,6 +81,13 @@ READ: dict[str, tuple[str, object, bool, str]] = {
     ),
     "many failed tests": ("smoke", _smoke(*[1] * 9), False, "; and 4 more"),
     "hygiene": ("hygiene", HYGIENE, True, "nothing was found that must not be in an image"),
+    "hygiene with files that packages vouch for": (
+        "hygiene",
+        {**HYGIENE, "judged": [], "judgedCount": 3},
+        True,
+        "must not be in an image; packages vouch for 3 files with the form of a secret",
+    ),
+    "hygiene with a count that is none": ("hygiene", {**HYGIENE, "judgedCount": "<3>"}, True, "in an image"),
     "hygiene with findings": (
         "hygiene",
         {"passed": False, "findings": ["a key", "a token"], "count": 300},
