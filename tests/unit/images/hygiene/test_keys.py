@@ -77,6 +77,10 @@ NOT_KEYS = {
     "a key that is cut": f"-----BEGIN RSA PRIVATE KEY-----\n{_BODY[:64]}\n...\n-----END RSA PRIVATE KEY-----\n",
     "three lines of a key": f"-----BEGIN RSA PRIVATE KEY-----\n{made.lines(base64.b64decode(_BODY)[:144])}...\n",
     "a text in base64": made.pem("PRIVATE KEY", b"put your own key here " * 8),
+    "the first bytes of a key, and zeros": made.pem(
+        "PRIVATE KEY", b"\x30\x82\x00\xc0\x02\x01\x00\x02" + bytes(188)
+    ),
+    "a key of one byte": made.pem("RSA PRIVATE KEY", b"\x30\x06\x02\x01\x00\x02\x01\x05"),
     "a public key": made.pem("PUBLIC KEY", made.noise(300, seed=1)),
     "a certificate": made.pem("CERTIFICATE", made.noise(700, seed=1)),
     "a template": "-----BEGIN PRIVATE KEY-----\n{{ tls.key | indent(4) }}\n-----END PRIVATE KEY-----\n",
