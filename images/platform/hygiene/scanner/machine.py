@@ -89,8 +89,9 @@ _CARD = re.compile(
 # The name under which a machine asked for its address. The Azure agent writes it, and resets it when it deprovisions.
 _ASKED_AS = re.compile(r"(?im)^\s*(?:DHCP_HOSTNAME|dhcp-hostname)\s*=\s*[\"']?(?!localhost)\S")
 _CLOUD_INIT = "Created by cloud-init"
-# The Azure agent writes the name here, and resets it when it deprovisions.
-_RESET = ("/etc/hostname", "/etc/ssh/ssh_host_", "/etc/sysconfig/network-scripts/ifcfg-")
+# The Azure agent writes the name here, and resets it when it deprovisions. LVM notes in its backups, as on the disk
+# itself, where a group of volumes was changed.
+_RESET = ("/etc/hostname", "/etc/ssh/ssh_host_", "/etc/sysconfig/network-scripts/ifcfg-", "/etc/lvm/")
 _NAMES_OF_NONE = ("localhost", "localhost.localdomain", "localhost4", "localhost6")
 _BUILD_NAME = re.compile(r"\bpkrvm[0-9a-z]{6,}\b")  # how Packer's plugin for Azure names a machine
 _SERVER = re.compile(r"(?m)^nameserver\s+(\S+)")

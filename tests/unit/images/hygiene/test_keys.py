@@ -80,7 +80,7 @@ NOT_KEYS = {
     "the first bytes of a key, and zeros": made.pem(
         "PRIVATE KEY", b"\x30\x82\x00\xc0\x02\x01\x00\x02" + bytes(188)
     ),
-    "a key of one byte": made.pem("RSA PRIVATE KEY", b"\x30\x06\x02\x01\x00\x02\x01\x05"),
+    "a key of few bytes": made.pem("RSA PRIVATE KEY", b"\x30\x1c\x02\x01\x00\x02" + made.noise(24, seed=1)),
     "a public key": made.pem("PUBLIC KEY", made.noise(300, seed=1)),
     "a certificate": made.pem("CERTIFICATE", made.noise(700, seed=1)),
     "a template": "-----BEGIN PRIVATE KEY-----\n{{ tls.key | indent(4) }}\n-----END PRIVATE KEY-----\n",

@@ -165,6 +165,16 @@ def test_a_file_that_names_the_build_machine_is_found(machine: Machine, name: st
     assert f"/{name}: names the machine that built this [machine-name]" in found
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["etc/ssh/ssh_host_rsa_key.pub", "etc/sysconfig/network-scripts/ifcfg-eth0", "etc/lvm/backup/rootvg"],
+)
+def test_files_that_are_reset_or_always_name_their_machine_are_allowed(machine: Machine, name: str) -> None:
+    machine.write("etc/hostname", "pkrvm1a2b3c4d5e\n")
+    machine.write(name, "root@pkrvm1a2b3c4d5e\n")
+    assert machine.look() == []
+
+
 @pytest.mark.parametrize("host", ["localhost.localdomain", "web", ""])
 def test_a_name_that_is_a_word_is_not_looked_for(machine: Machine, host: str) -> None:
     machine.write("etc/hostname", host)
