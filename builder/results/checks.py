@@ -6,6 +6,7 @@ cleaned like a log.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -27,6 +28,7 @@ _LIMITS = {SCAN: xccdf.FILE_LIMIT, SCAN_PAGE: _PAGE_LIMIT}
 _NAMED = 5  # failed tests in a detail
 _FINDINGS = 200  # named findings of a check that are reported
 _WHAT = 200  # characters
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _Name = Literal["goss", "smoke", "hygiene"]
 
 
@@ -189,9 +191,15 @@ def _named(found: Mapping[str, Any]) -> ReportedFinding | None:
     if not isinstance(rule, str) or not isinstance(path, str) or (_clean(rule), _clean(path)) != (rule, path):
         return None
     kind: Literal["hygiene", "invariant"] = "invariant" if is_invariant else "hygiene"
+    sha256 = str(found.get("sha256", ""))
     try:
         return ReportedFinding(
-            kind=kind, rule=rule, path=path, what=_clean(str(found.get("what", "")))[:_WHAT]
+            kind=kind,
+            rule=rule,
+            path=path,
+            what=_clean(str(found.get("what", "")))[:_WHAT],
+            # Without a digest it can be waived by its path alone.
+            sha256=sha256 if _SHA256.fullmatch(sha256) else "",
         )
     except ValidationError:
         return None
