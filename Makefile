@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
-MARKS ?= not campaign and not openapi
+MARKS ?= not campaign and not openapi and not content
 # The unit tier: no process, no port, fewer examples of each property. `make matrix` runs it on each Python.
 UNIT_TESTS := --hypothesis-profile=quick -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
@@ -15,7 +15,7 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
 endif
-.PHONY: help setup run up test test-unit test-openapi campaign matrix check format simulate lock packer packer-test clean
+.PHONY: help setup run up test test-unit test-openapi campaign matrix check format simulate lock packer packer-test content-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,13 +63,17 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
-	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
+	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis tools/content-check; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/; needs Go. packer-test runs the templates through it
 	@$(PY) -m tools.build_packer
 
 packer-test: packer  # the templates through the real Packer; PACKER_AZURE_PLUGIN=path takes another plugin
 	@IMAGE_FACTORY_REQUIRE="packer,$${IMAGE_FACTORY_REQUIRE:-}" $(PY) -m pytest -n 2 --dist loadgroup tests/packer
+
+content-check: setup  # real packages through the hygiene check of images; asks the package indexes
+	@[ -d .cache/content-check ] || tools/install_lock.sh $(PY) tools/content-check.txt -- --upgrade --target .cache/content-check
+	@$(PY) -m pytest -n 0 -m content tests/content
 
 clean:  ## remove what the targets made
 	@rm -rf $(VENV) .matrix .packer local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

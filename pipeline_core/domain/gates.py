@@ -11,7 +11,7 @@ from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short
 from pipeline_core.domain.definitions import Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, HygieneFinding, Verdict
 from pipeline_core.domain.waivers import JudgedWaiver, missing
 
 _FAILURE_LIMIT = 4000  # characters; it is kept in the build, its claim and the journal
@@ -116,10 +116,18 @@ def _of_check(name: str, check: Check | None, waivers: Sequence[JudgedWaiver]) -
     return Verdict(gate=name, passed=check.passed, evidence=evidence, simulated=check.simulated)
 
 
+def _waiver_of(
+    finding: HygieneFinding, known: Mapping[tuple[WaiverKind, str, str], JudgedWaiver]
+) -> JudgedWaiver | None:
+    """The waiver that names the finding, with any content or with its own. One that counts comes first."""
+    named = [known[key] for path in finding.names if (key := (finding.kind, finding.rule, path)) in known]
+    return next((each for each in named if each.counts), named[0] if named else None)
+
+
 def _hygiene(check: Check, waivers: Sequence[JudgedWaiver]) -> Verdict:
     """A finding without a name is never waived, so one of these is enough to refuse."""
     known = {(each.asked.kind, each.rule, each.asked.path): each for each in waivers}
-    found = [(each, known.get((each.kind, each.rule, each.path))) for each in check.findings]
+    found = [(each, _waiver_of(each, known)) for each in check.findings]
     left = [each for each, waiver in found if waiver is None or not waiver.counts]
     void = [waiver for _, waiver in found if waiver is not None and not waiver.counts]
     used = [f"{each} ({waiver.told})" for each, waiver in found if waiver is not None and waiver.counts]

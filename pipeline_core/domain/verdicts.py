@@ -9,12 +9,21 @@ EVIDENCE_LIMIT = 1000  # characters of a verdict's text: a build keeps all of it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HygieneFinding:
-    """One thing that must not be in an image: a finding by rule and path, or a failed platform test by name."""
+    """One thing that must not be in an image: a finding by rule and path, or a failed platform test by name.
+
+    `sha256` is of the file's content, in hex; it may be missing.
+    """
 
     kind: WaiverKind
     rule: str
     path: str = ""
     what: str = ""
+    sha256: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The paths by which a waiver may name it: with any content, or with this content alone."""
+        return (self.path, f"{self.path}@sha256:{self.sha256}") if self.sha256 else (self.path,)
 
     def __str__(self) -> str:
         """One line, for a verdict."""

@@ -190,10 +190,13 @@ class ReportedFinding(_Wire):
     rule: Annotated[str, Field(min_length=1, max_length=200)]
     path: Annotated[str, Field(max_length=240)] = ""
     what: Annotated[str, Field(max_length=200)] = ""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     def to_domain(self) -> HygieneFinding:
         """The domain's finding."""
-        return HygieneFinding(kind=WaiverKind(self.kind), rule=self.rule, path=self.path, what=self.what)
+        return HygieneFinding(
+            kind=WaiverKind(self.kind), rule=self.rule, path=self.path, what=self.what, sha256=self.sha256
+        )
 
 
 class ReportedCheck(_Wire):

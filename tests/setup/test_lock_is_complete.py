@@ -73,7 +73,7 @@ def test_everything_that_is_needed_is_locked(count: int, python: str) -> None:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("tool", ["newest-sdks", "schemathesis"])
+@pytest.mark.parametrize("tool", ["newest-sdks", "schemathesis", "content-check"])
 def test_a_tool_in_a_folder_of_its_own_is_locked_completely(tool: str, python: str) -> None:
     home = lock.CHECKOUT / "tools" / tool
     locked, asked = home.with_suffix(".txt"), home.with_suffix(".in")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails the build for everything that must never be in an image: keys, tokens, histories, passwords, enrolment.
-# IMAGEFACTORY_WAIVED has the findings that SecOps waived when this attempt began: lines of a rule, a tab and a path.
+# IMAGEFACTORY_WAIVED has the findings that SecOps waived when this attempt began: lines of a rule, a tab and a path, which
+# may end in @sha256: and the digest of the only content that is waived.
 # Whether a waiver still counts is decided after the verify stage, which looks without it.
 set -euo pipefail
 

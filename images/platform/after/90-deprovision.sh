@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The last step: removes the machine's identity. That is Packer's user, host keys, machine-id and everything that
-# provisioning wrote. Azure writes them again for each machine. Nothing can run on this machine afterwards.
+# The last step: removes the machine's identity. That is Packer's user with all that names it, host keys, machine-id and
+# everything that provisioning wrote. Azure writes them again for each machine. Nothing can run here afterwards.
 set -euo pipefail
 
 user=${SUDO_USER:-}
@@ -9,7 +9,8 @@ cloud-init clean --logs --seed
 /usr/sbin/waagent -force -deprovision+user
 rm -f -- /etc/ssh/ssh_host_*
 truncate --size 0 /etc/machine-id
-rm -f -- /var/lib/dbus/machine-id /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key
+rm -f -- /var/lib/dbus/machine-id
+"$BASH" "${IMAGEFACTORY_PLATFORM:?}/platform/hygiene/forget.sh" --user "$user"
 export HISTSIZE=0
 
 # The check: no host key, no identity, no state of cloud-init or the Azure agent, no user of the build.

@@ -27,6 +27,7 @@ GRANTOR_RULE = (
     " for an app role"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -115,6 +116,14 @@ def guest_path(text: str) -> str:
     return text
 
 
+def waived_path(text: str) -> str:
+    """An absolute file name in the guest. It may end in `@sha256:` and a digest: this content of the file alone."""
+    _, at, digest = guest_path(text).partition("@sha256:")
+    if at and not _SHA256.fullmatch(digest):
+        raise Refused(f"{shown(text)} ends in a broken digest", "give its 64 small hexadecimal digits")
+    return text
+
+
 def grantor(text: str) -> str:
     """An object id or `role:NAME`. An e-mail address is read too: documents of older releases name grantors so."""
     if "@" in text:
@@ -193,6 +202,7 @@ ChannelText = Annotated[str, Field(max_length=32), AfterValidator(value_of(names
 RegionText = Annotated[str, Field(max_length=41), AfterValidator(value_of(names.Region, "westeurope"))]
 PathText = Annotated[str, Field(min_length=1, max_length=240), AfterValidator(bundle_path)]
 GuestPathText = Annotated[str, Field(min_length=1, max_length=240), AfterValidator(guest_path)]
+WaivedPathText = Annotated[str, Field(min_length=1, max_length=240), AfterValidator(waived_path)]
 EmailText = Annotated[str, Field(max_length=254), AfterValidator(email)]
 GrantorText = Annotated[str, Field(max_length=254), AfterValidator(grantor)]
 UrlText = Annotated[str, Field(max_length=2000), AfterValidator(https_url)]

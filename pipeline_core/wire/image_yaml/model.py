@@ -123,7 +123,7 @@ class OtherWaiver(Part):
     """A finding in the image (`hygiene` with `path`), or a test of the platform (`invariant`), to be forgiven."""
 
     hygiene: values.RuleText | None = None
-    path: values.GuestPathText | None = None
+    path: values.WaivedPathText | None = None
     invariant: values.ShortText | None = None
     reason: values.ShortText
 

@@ -189,7 +189,11 @@ def test_a_team_that_has_to_act_anyway_is_told_first() -> None:
 
 KEY = HygieneFinding(kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", what="a private key")
 AUDIT = HygieneFinding(kind=WaiverKind.INVARIANT, rule="Service: auditd: enabled")
+DIGEST = "0123456789abcdef" * 4
+HASHED = replace(KEY, sha256=DIGEST)
 KEY_WAIVER = scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem")
+HASHED_WAIVER = scans.waiver("private-key", kind=WaiverKind.HYGIENE, path=f"/opt/key.pem@sha256:{DIGEST}")
+ENDED_WAIVER = scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem", days=-1)
 AUDIT_WAIVER = scans.waiver("Service: auditd: enabled", kind=WaiverKind.INVARIANT)
 HYGIENE: dict[str, tuple[tuple[HygieneFinding, ...], int, tuple[JudgedWaiver, ...], bool, str]] = {
     "nothing is waived": ((KEY,), 0, (), False, "1 found: /opt/key.pem: a private key [private-key]"),
@@ -214,9 +218,26 @@ HYGIENE: dict[str, tuple[tuple[HygieneFinding, ...], int, tuple[JudgedWaiver, ..
     "its waiver has ended": (
         (KEY,),
         0,
-        (scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem", days=-1),),
+        (ENDED_WAIVER,),
         False,
         "ask SecOps to run `imagefactory waivers grant payments-api private-key --kind hygiene",
+    ),
+    "this content is waived": ((HASHED,), 0, (HASHED_WAIVER,), True, "waived: /opt/key.pem: a private key"),
+    "another content is waived": (
+        (replace(HASHED, sha256="f" * 64),),
+        0,
+        (HASHED_WAIVER,),
+        False,
+        "1 found: /opt/key.pem: a private key [private-key]",
+    ),
+    "a content is waived, and the builder gave none": ((KEY,), 0, (HASHED_WAIVER,), False, "1 found"),
+    "any content is waived": ((HASHED,), 0, (KEY_WAIVER,), True, "waived: "),
+    "any content was waived, and this one is": (
+        (HASHED,),
+        0,
+        (ENDED_WAIVER, HASHED_WAIVER),
+        True,
+        "waived: ",
     ),
     "one has no name": ((KEY,), 1, (KEY_WAIVER,), False, "1 have no name, so nobody can waive them"),
     "of an older builder": ((), 0, (KEY_WAIVER,), False, "what it says"),

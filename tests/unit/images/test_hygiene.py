@@ -1,5 +1,6 @@
 """The hygiene check, run on folders that stand for a system: what must not be in an image is found, and only that."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.images.hygiene import made
+from tests.unit.images.hygiene.machine import BASH, SCRIPT, Machine, bare
 from tests.unit.images.places import IMAGES
 
 pytestmark = pytest.mark.process
 
-BASH = shutil.which("bash") or "/bin/bash"
-SCRIPT = IMAGES / "platform" / "hygiene" / "findings.sh"
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n"
+KEY = made.key()
+TOKEN = made.token()
+DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
 PROVISIONED = (
     "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
     'command="echo \'Please login as the user \\"packer\\" rather than the user \\"root\\".\';echo;sleep 10" '
@@ -27,12 +30,8 @@ Look = Callable[..., list[str]]
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
     """A system as a build leaves it: nothing to find."""
+    machine = bare(tmp_path)
     files = {
-        "etc/shadow": "root:!!:19000:0:99999:7:::\nbin:*:19000:0:99999:7:::\npacker:!:19000::::::\n",
-        "etc/passwd": (
-            "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nftp:x:14:50::/var/ftp:/sbin/nologin\n"
-            "app:x:990:990::/var/lib/app:/bin/bash\nweb:x:991:991::/var/lib/app:/bin/bash\n"
-        ),
         "mnt/resource/key.pem": KEY,
         "run/key.pem": KEY,
         "etc/hosts": "127.0.0.1 localhost\n",
@@ -44,51 +43,44 @@ def system(tmp_path: Path) -> Path:
         "var/lib/waagent/transport.pem": KEY,
     }
     for name, content in files.items():
-        write(tmp_path, name, content)
+        machine.write(name, content)
     return tmp_path
 
 
 @pytest.fixture
 def look(system: Path) -> Look:
     def run(phase: str = "build", *, booted: float | None = None, form: str = "text") -> list[str]:
-        command = [BASH, str(SCRIPT), "--phase", phase, "--root", str(system), "--format", form]
-        if booted is not None:
-            command += ["--booted", str(int(booted))]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=60, env={"PATH": "/usr/bin:/bin"}
-        )
-        return done.stdout.splitlines()
+        return Machine(root=system).look(phase, "--format", form, booted=booted)
 
     return run
 
 
 def write(root: Path, name: str, content: str) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    Machine(root=root).write(name, content)
 
 
 def test_a_clean_system_has_no_findings(look: Look) -> None:
     assert look() == []
 
 
-JWT = f"eyJ{'a1' * 10}.eyJ{'b2' * 10}.{'c3' * 15}"
 PLANTED = {
     "key of an application": ("opt/app/tls.key", KEY, "private-key"),
-    "key of a person": ("root/.ssh/id_rsa", "-----BEGIN RSA PRIVATE KEY-----\n", "private-key"),
-    "key of a server": ("etc/pki/tls/private/localhost.key", "-----BEGIN PRIVATE KEY-----\n", "private-key"),
-    "key with a passphrase": ("srv/a.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII", "private-key"),
-    "key in JSON": ("etc/sa.json", '{"k": "-----BEGIN PRIVATE KEY-----\\nMIIE"}', "private-key"),
-    "PGP key": ("home/dev/k.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "private-key"),
-    "PuTTY key": ("srv/k.ppk", "PuTTY-User-Key-File-3: ssh-rsa\n", "private-key"),
-    "GitHub token": ("etc/app.conf", f"token = ghp_{'a1' * 18}\n", "token"),
-    "storage key": ("srv/upload.sh", f"AccountKey={'Zm9v' * 20}==\n", "token"),
-    "Service Bus key": ("srv/bus.conf", f"SharedAccessKey={'Zm9v' * 11}=\n", "token"),
-    "shared access signature": ("opt/x", f"https://a/b?sv=1&sig={'Zm9v' * 11}%3D\n", "token"),
-    "AWS key": ("opt/aws", f"AKIA{'Q7' * 8}\n", "token"),
-    "Vault token": ("opt/vault", f"hvs.{'a1' * 14}\n", "token"),
-    "Entra secret": ("opt/entra", f"xyz8Q~{'a1' * 17}\n", "token"),
-    "signed token": ("var/lib/app/cache", JWT, "token"),
+    "key of a person": ("root/.ssh/id_rsa", made.keys()["OpenSSH"], "private-key"),
+    "key of a server": ("etc/pki/tls/private/localhost.key", made.keys()["PKCS 8"], "private-key"),
+    "key with a passphrase": ("srv/a.key", made.keys()["PKCS 8 with a passphrase"], "private-key"),
+    "key in JSON": ("etc/sa.json", json.dumps({"k": KEY}), "private-key"),
+    "key with CRLF": ("etc/windows.pem", KEY.replace("\n", "\r\n"), "private-key"),
+    "PGP key": ("home/dev/k.asc", made.keys()["PGP"], "private-key"),
+    "PuTTY key": ("srv/k.ppk", made.keys()["PuTTY"], "private-key"),
+    "GitHub token": ("etc/app.conf", f"token = {TOKEN}\n", "token"),
+    "storage key": ("srv/upload.sh", f"{made.tokens()['storage']}\n", "token"),
+    "Service Bus key": ("srv/bus.conf", f"{made.tokens()['Service Bus']}\n", "token"),
+    "shared access signature": ("opt/x", f"{made.tokens()['signature']}\n", "token"),
+    "AWS key": ("opt/aws", f"{made.tokens()['AWS']}\n", "token"),
+    "Vault token": ("opt/vault", f"{made.tokens()['Vault']}\n", "token"),
+    "Entra secret": ("opt/entra", f"{made.tokens()['Entra']}\n", "token"),
+    "signed token": ("var/lib/app/cache", made.tokens()["JWT"], "token"),
+    "token in a readme": ("opt/app/README.md", f"For example `{TOKEN}`.\n", "token"),
     "history of root": ("root/.bash_history", "ls\n", "history"),
     "history of Python": ("home/dev/.python_history", "import os\n", "history"),
     "history of fish": ("home/dev/.local/share/fish/fish_history", "- cmd: ls\n", "history"),
@@ -98,7 +90,7 @@ PLANTED = {
     "authorised key of a service": ("var/lib/app/.ssh/authorized_keys", "ssh-rsa AAAA\n", "authorised-key"),
     "history of a service": ("var/lib/app/.bash_history", "ls\n", "history"),
     "key in a folder of a team's own": ("app/conf/tls.key", KEY, "private-key"),
-    "token in the root": ("deploy.env", f"token = ghp_{'a1' * 18}\n", "token"),
+    "token in the root": ("deploy.env", f"token = {TOKEN}\n", "token"),
     "keys for all": ("etc/ssh/authorized_keys.d/dev", "ssh-rsa AAAA\n", "authorised-key"),
     "sign-in of az": ("root/.azure/msal_token_cache.json", "{}", "credentials"),
     "netrc": ("home/dev/.netrc", "machine x\n", "credentials"),
@@ -173,7 +165,8 @@ def test_a_key_of_the_builds_user_that_deprovisioning_left_is_found_on_the_boote
 def test_the_findings_are_json_where_that_is_asked_for_whatever_names_files_have(
     system: Path, look: Look
 ) -> None:
-    assert json.loads("".join(look(form="json"))) == {"passed": True, "count": 0, "findings": []}
+    nothing = {"passed": True, "count": 0, "findings": [], "judged": []}
+    assert json.loads("".join(look(form="json"))) == nothing
     write(system, 'opt/a "b": c\\d\ne.key', KEY)
     write(system, "opt/é.key", KEY)
     found = json.loads("\n".join(look(form="json")))
@@ -282,6 +275,13 @@ def check(system: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         ("private-key\t/opt/app/other.pem", 1),
         ("private-key\t/opt/app", 1),
         ("private-key", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{DIGEST}", 0),
+        (f"token\t/opt/app/test.pem@sha256:{DIGEST}", 1),
+        (f"private-key\t/opt/app/other.pem@sha256:{DIGEST}", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{'0' * 64}", 1),
+        (f"private-key\t/opt/app/test.pem@sha256:{DIGEST[:16]}", 1),
+        ("private-key\t/opt/app/test.pem@sha256:", 1),
+        ("private-key\t/opt/app/*.pem", 1),
     ],
 )
 def test_the_build_goes_on_with_a_waived_finding_and_with_no_other(
@@ -302,3 +302,26 @@ def test_a_strange_name_does_not_pass_as_the_path_of_a_waiver(
     write(system, "opt/a\nb]$(id).pem", KEY)
     assert check("private-key\t/opt/a\tb]$(id).pem")[0] == 1
     assert check("private-key\t/opt/a")[0] == 1
+
+
+def test_a_waiver_of_one_content_ends_with_the_next_content(
+    system: Path, check: Callable[[str], tuple[int, str]]
+) -> None:
+    waived = f"private-key\t/opt/app/test.pem@sha256:{DIGEST}"
+    write(system, "opt/app/test.pem", KEY)
+    assert check(waived)[0] == 0
+    write(system, "opt/app/test.pem", made.keys()["PKCS 8"])
+    found, said = check(waived)
+    assert found == 1
+    other = hashlib.sha256(made.keys()["PKCS 8"].encode()).hexdigest()
+    assert f"this content alone: private-key /opt/app/test.pem@sha256:{other}" in said
+
+
+def test_a_finding_has_the_digest_of_its_file_unless_that_helps_to_guess_a_password(system: Path) -> None:
+    machine = Machine(root=system)
+    machine.write("opt/app/test.pem", KEY)
+    machine.write("root/.netrc", "machine x password y\n")
+    machine.write("root/.bash_history", "ls\n")
+    machine.write("etc/shadow", "root:$6$salt$hash:19000::::::\n")
+    digests = {each["rule"]: each.get("sha256") for each in machine.report()["findings"]}
+    assert digests == {"private-key": DIGEST, "credentials": None, "history": None, "password": None}

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.process
 
 BASH = shutil.which("bash") or "/bin/bash"
 RESULTS = IMAGES / "platform" / "verify" / "results.py"
+PROGRAMS = sorted((IMAGES / "platform").rglob("*.py"))
 _NAMED = {"resource-type": "File", "resource-id": "/etc/x", "property": "exists"}
 GOOD = _NAMED | {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
 BAD = _NAMED | {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
@@ -57,9 +59,9 @@ class Guest:
         path.write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def findings(self, *found: dict[str, str]) -> None:
+    def findings(self, *found: dict[str, str], judged: Sequence[dict[str, str]] = ()) -> None:
         script = self.folder / "platform" / "platform" / "hygiene" / "findings.sh"
-        said = json.dumps({"passed": not found, "count": len(found), "findings": found})
+        said = json.dumps({"passed": not found, "count": len(found), "findings": found, "judged": [*judged]})
         script.write_text(f"cat <<'END'\n{said}\nEND\n", encoding="utf-8")
 
     def goss(self, report: str, *, digest: str = "") -> None:
@@ -170,6 +172,30 @@ def test_findings_are_reported_and_do_not_end_the_stage(guest: Guest) -> None:
     found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
     assert found["findings"] == [key]
     assert guest.named() == [("hygiene", "private-key", "/opt/a.key")]
+
+
+def test_the_digest_of_a_finding_and_what_packages_vouch_for_are_in_the_evidence(guest: Guest) -> None:
+    key = {"path": "/opt/a.key", "rule": "private-key", "what": "a private key", "sha256": "0" * 64}
+    judged = {**key, "path": "/opt/b.key", "package": "wheel acme-1.0"}
+    guest.findings(key, judged=[judged] * 201)
+    assert guest.verify("exit 0").returncode == 0
+    found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
+    assert (found["findings"], found["count"]) == ([key], 1)
+    assert (found["judged"], found["judgedCount"]) == ([judged] * 200, 201)
+
+
+def test_what_packages_vouch_for_does_not_fail_the_image_and_is_said(guest: Guest) -> None:
+    judged = {
+        "path": "/opt/b.key",
+        "rule": "private-key",
+        "what": "a private key",
+        "package": "wheel acme-1.0",
+    }
+    guest.findings(judged=[judged])
+    assert guest.verify("exit 0").returncode == 0
+    (check,) = [each for each in guest.read().checks if each.name == "hygiene"]
+    assert check.passed
+    assert check.detail.endswith("; packages vouch for 1 files with the form of a secret")
 
 
 def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
@@ -296,5 +322,10 @@ def test_output_that_says_nothing_is_not_a_result(tmp_path: Path, kind: str, con
     assert not output.exists()
 
 
-def test_the_result_writer_is_written_for_the_python_of_the_guest() -> None:
-    ast.parse(RESULTS.read_text("utf-8"), feature_version=(3, 9))
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_each_program_is_written_for_the_python_of_the_guest(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+    foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"scanner"}
+    assert foreign == set()

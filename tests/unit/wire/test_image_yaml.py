@@ -201,6 +201,16 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
 OTHER_WAIVERS: dict[str, tuple[list[object], str, str]] = {
     "of no kind": ([{"reason": "r"}], "", "neither hygiene nor invariant"),
     "of both kinds": ([{"hygiene": "r", "path": "/a", "invariant": "n", "reason": "r"}], "", "both hygiene"),
+    "a digest that is cut": (
+        [{"hygiene": "r", "path": "/a@sha256:abc", "reason": "r"}],
+        ".path",
+        "ends in a broken digest",
+    ),
+    "a digest in capitals": (
+        [{"hygiene": "r", "path": f"/a@sha256:{'A' * 64}", "reason": "r"}],
+        ".path",
+        "ends in a broken digest",
+    ),
     "a finding without its path": ([{"hygiene": "r", "reason": "r"}], ".path", "is missing"),
     "a test with a path": ([{"invariant": "n", "path": "/a", "reason": "r"}], ".path", "alone"),
     "without a reason": ([{"invariant": "n"}], ".reason", "is missing"),

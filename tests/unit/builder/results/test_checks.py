@@ -81,6 +81,13 @@ READ: dict[str, tuple[str, object, bool, str]] = {
     ),
     "many failed tests": ("smoke", _smoke(*[1] * 9), False, "; and 4 more"),
     "hygiene": ("hygiene", HYGIENE, True, "nothing was found that must not be in an image"),
+    "hygiene with files that packages vouch for": (
+        "hygiene",
+        {**HYGIENE, "judged": [], "judgedCount": 3},
+        True,
+        "must not be in an image; packages vouch for 3 files with the form of a secret",
+    ),
+    "hygiene with a count that is none": ("hygiene", {**HYGIENE, "judgedCount": "<3>"}, True, "in an image"),
     "hygiene with findings": (
         "hygiene",
         {"passed": False, "findings": ["a key", "a token"], "count": 300},
@@ -239,6 +246,8 @@ def test_findings_with_a_name_are_reported_and_the_others_are_counted() -> None:
     """What cleaning changes is not a name: a file could otherwise look like one whose finding is waived."""
     findings = [
         {"path": "/opt/key.pem", "what": "a private key", "rule": "private-key"},
+        {"path": "/opt/new.pem", "what": "a private key", "rule": "private-key", "sha256": "0" * 64},
+        {"path": "/opt/odd.pem", "what": "a private key", "rule": "private-key", "sha256": "<b>"},
         {"invariant": "Service: auditd: enabled", "what": "it is not"},
         {"path": "/opt/key.pem ", "what": "a private key", "rule": "private-key"},
         {"path": "/" + "x" * 300, "what": "a private key", "rule": "private-key"},
@@ -246,9 +255,11 @@ def test_findings_with_a_name_are_reported_and_the_others_are_counted() -> None:
         "/opt/old: a finding of an older script",
     ]
     found = _check("hygiene", {"passed": False, "findings": findings, "count": 300})
-    assert [(each.kind, each.rule, each.path) for each in found.findings] == [
-        ("hygiene", "private-key", "/opt/key.pem"),
-        ("invariant", "Service: auditd: enabled", ""),
+    assert [(each.kind, each.rule, each.path, each.sha256) for each in found.findings] == [
+        ("hygiene", "private-key", "/opt/key.pem", ""),
+        ("hygiene", "private-key", "/opt/new.pem", "0" * 64),
+        ("hygiene", "private-key", "/opt/odd.pem", ""),
+        ("invariant", "Service: auditd: enabled", "", ""),
     ]
-    assert found.unnamed == 298
+    assert found.unnamed == 296
     assert _check("hygiene", {"passed": True, "findings": []}).findings == ()

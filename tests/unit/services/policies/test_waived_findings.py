@@ -1,5 +1,6 @@
 """Findings of hygiene and tests of the platform that are waived: in the job of the builder, and at the gate."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,11 +22,11 @@ FOUND = (
 )
 
 
-def _register(made: SimulatedWorld) -> None:
+def _register(made: SimulatedWorld, path: str = KEY.path) -> None:
     document = fleet.document("rhel9-base", None)
     del document["spec"]["verify"]["compliance"]
     document["spec"]["verify"]["waivers"] = [
-        {"hygiene": KEY.rule, "path": KEY.path, "reason": "a test key"},
+        {"hygiene": KEY.rule, "path": path, "reason": "a test key"},
         {"invariant": AUDIT.rule, "reason": "another agent audits"},
     ]
     bundle = world.upload(made, "content")
@@ -37,7 +38,7 @@ def _grant(made: SimulatedWorld, subject: WaiverSubject) -> None:
     made.factory.waivers.grant(subject, ADMIN, until=until, reason="seen in 42")
 
 
-def _hygiene(made: SimulatedWorld, build: Build) -> Verdict:
+def _hygiene(made: SimulatedWorld, build: Build, findings: tuple[ReportedFinding, ...] = FOUND) -> Verdict:
     """What the gate says now of a machine with both findings."""
     now = made.ports.clock.now()
     checks = [ReportedCheck(name=name, passed=True) for name in ("boot", "goss", "smoke")]
@@ -49,7 +50,7 @@ def _hygiene(made: SimulatedWorld, build: Build) -> Verdict:
         packer="p",
         started_at=now,
         ended_at=now,
-        checks=(*checks, ReportedCheck(name="hygiene", passed=False, findings=FOUND)),
+        checks=(*checks, ReportedCheck(name="hygiene", passed=False, findings=findings)),
     )
     _, verdicts = made.parts.builds.judge.judge(build, report)
     assert verdicts is not None
@@ -115,3 +116,22 @@ def test_an_input_that_the_check_of_the_build_stage_refused_is_built_again_when_
     _grant(made, KEY)
     made.drain()
     assert [build.result for build in scenes.builds(made, BASE)] == [Result.FAILED, Result.SUCCEEDED]
+
+
+def test_a_waiver_of_one_content_counts_for_this_content_alone() -> None:
+    digest = "0123456789abcdef" * 4
+    subject = replace(KEY, path=f"{KEY.path}@sha256:{digest}")
+    made = scenes.registered({})
+    _register(made, subject.path)
+    _grant(made, subject)
+    made.drain()
+    assert _jobs(made) == {"build": [("private-key", subject.path)], "verify": []}
+    (build,) = scenes.builds(made, BASE)
+    key = FOUND[0]
+    passed = _hygiene(made, build, (key.model_copy(update={"sha256": digest}),))
+    assert passed.passed
+    assert [line.partition(" (granted")[0] for line in passed.waived] == [
+        f"{KEY.path}: a private key [private-key]"
+    ]
+    for other in ("f" * 64, ""):
+        assert not _hygiene(made, build, (key.model_copy(update={"sha256": other}),)).passed
