@@ -167,6 +167,11 @@ FILES: Final = (
         RootFile(path=f"{PROFILE}/{name}", text=_DENY, source="package authselect, profile minimal")
         for name in ("fingerprint-auth", "smartcard-auth")
     ),
+    RootFile(
+        path="/etc/pam.d/sudo",
+        text="#%PAM-1.0\nauth include system-auth\naccount include system-auth\nsession include system-auth\n",
+        source="package sudo",
+    ),
     RootFile(path="/etc/pam.d/su", text=_SU, source="package util-linux"),
     RootFile(path="/etc/login.defs", text=_LOGIN_DEFS, source="package shadow-utils"),
     RootFile(

@@ -47,7 +47,7 @@ def harden(folder: Path, profile: str) -> HardenedRoot:
     plays = folder / "plays"
     plays.mkdir()
     playbook = plays / "guide.yml"
-    scan.fix(folder / "before.xml", profile=profile, tailoring=adjusted, playbook=playbook)
+    scan.fix(folder / "before.xml", tailoring=adjusted, playbook=playbook)
     started = time.monotonic()
     generated = guest.play(root, playbook, site=ANSIBLE)
     seconds = time.monotonic() - started

@@ -81,14 +81,12 @@ def read(results: Path, profile: str) -> RootScan:
     return RootScan(profile=profile, score=score, results=found)
 
 
-def fix(results: Path, *, profile: str, tailoring: Path, playbook: Path) -> None:
-    """Write the playbook for the rules of `profile` that did not pass in `results`. Raises RuntimeError."""
+def fix(results: Path, *, tailoring: Path, playbook: Path) -> None:
+    """Write the playbook for the rules that did not pass in `results`. Raises RuntimeError."""
     command = ["oscap", "xccdf", "generate", "fix", "--fix-type", "ansible", "--result-id", ""]
     command += [
         "--tailoring-file",
         str(tailoring),
-        "--profile",
-        profile,
         "--output",
         str(playbook),
         str(results),
