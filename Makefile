@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
-MARKS ?= not campaign and not openapi
+MARKS ?= not campaign and not openapi and not content
 # The unit tier: no process, no port, fewer examples of each property. `make matrix` runs it on each Python.
 UNIT_TESTS := --hypothesis-profile=quick -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
@@ -15,7 +15,7 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
 endif
-.PHONY: help setup run up test test-unit test-openapi campaign matrix check format simulate lock packer packer-test clean
+.PHONY: help setup run up test test-unit test-openapi content-check campaign matrix check format simulate lock packer packer-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,12 @@ test-unit: setup  ## the quick tests: no process, no port
 test-openapi: setup  ## schemathesis asks the API what its OpenAPI document promises, by each role; about 5 minutes
 	@$(PY) -m pytest -n 0 tests/openapi
 
+content-check: setup .cache/ansible-rhel9/.installed  # makes a root like Azure's, hardens it by the real steps, scans it before and after, asks it; prints the scores
+	@tools/check.sh ansible yaml shell && $(PY) -m tools.content.tailoring && $(PY) -m pytest -n 0 -rPs tests/content tests/unit/images/test_tailoring.py tests/unit/images/test_guide.py
+
+.cache/ansible-rhel9/.installed: tools/ansible-rhel9.txt
+	@tools/install_lock.sh $(PY) tools/ansible-rhel9.txt -- --upgrade --target .cache/ansible-rhel9 && touch $@
+
 campaign: setup  ## 2,000 seeds of the whole simulated story; stopped, it goes on where it was; ARGS="--seeds 100"
 	@$(PY) -m simulation.campaign $(ARGS)
 
@@ -63,7 +69,7 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
-	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
+	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis tools/ansible-rhel9; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/; needs Go. packer-test runs the templates through it
 	@$(PY) -m tools.build_packer
