@@ -42,6 +42,7 @@ _GONE = ReportedCause(
     message="PlatformImageNotFound: the platform image is not available",
 )
 COMPLIANCE = "compliance"  # the check of the machine by a scan
+HYGIENE_CHECK = "hygiene-check"  # ends the build stage: what it refuses has no version, and no scan
 _LOW = 50  # the score of a scan that is below every floor
 _CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
@@ -89,7 +90,7 @@ class SimulatedContainers:
     failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed permanently
     team_failed: dict[str, str] = field(
         default_factory=dict
-    )  # builds of which an attempt reported such a failure, and the check that failed: empty without a machine
+    )  # builds of which an attempt reported such a failure, and the check that failed: empty for a step
     found_nothing: set[str] = field(default_factory=set)  # builds that did not find their release
     _runs: dict[str, _Run] = field(default_factory=dict)
     _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
@@ -201,7 +202,7 @@ class SimulatedContainers:
             return  # a version may exist, but no report names it
         self._write(run, attempts.REPORT, _content(report, cause))
         if _blames_input(report, cause):
-            self.team_failed[run.job.build] = _failed_check_of(report)
+            self.team_failed[run.job.build] = _failed_check_of(report, cause)
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
         for _ in range(2 if run.fault is Kind.TWICE else 1):
@@ -372,8 +373,10 @@ def _blames_input(report: BuildReport, cause: ReportedCause | None) -> bool:
     return has_low_score or not all(check.passed for check in report.checks)
 
 
-def _failed_check_of(report: BuildReport) -> str:
-    """The check of the machine that did not pass; empty where the build itself failed."""
+def _failed_check_of(report: BuildReport, cause: ReportedCause | None) -> str:
+    """The check that did not pass, of the machine or at the end of the build; empty where a step failed."""
+    if cause is not None:
+        return HYGIENE_CHECK if cause.error_class == ErrorClass.HYGIENE.value else ""
     if report.scan is not None and report.scan.score == _LOW:
         return COMPLIANCE
     return next((check.name for check in report.checks if not check.passed), "")

@@ -94,11 +94,13 @@ class _NoLooks:
         return 0
 
 
-def platform_fleet(roots: int, wrap: Callable[[MemoryPorts], MemoryPorts] | None = None) -> SeededFleet:
-    """A fleet of three levels on 8 slots: so many roots, with ten children each and ten grandchildren below each."""
+def platform_fleet(
+    roots: int, wrap: Callable[[MemoryPorts], MemoryPorts] | None = None, *, slots: int = 8
+) -> SeededFleet:
+    """A fleet of three levels: so many roots, with ten children each and ten grandchildren below each."""
     parents = [None] * roots + [place for place in range(roots) for _ in range(10)]
     parents += [place for place in range(roots, roots * 11) for _ in range(10)]
-    fleet = seeded.current(parents, slots=8, wrap=wrap)
+    fleet = seeded.current(parents, slots=slots, wrap=wrap)
     made = fleet.world
     # A seeded fleet has no versions in its galleries. Looks at galleries cost time, not builds: they are left out.
     made.host.factory = replace(made.host.factory, galleries=cast(Any, _NoLooks()))
@@ -110,7 +112,7 @@ def change_platform(fleet: SeededFleet) -> None:
     made = fleet.world
     world.set_platform(made, world.upload(made, "new steps"))
     while any(head.current is not None and head.current.version == seeded.BUILT for head in fleet.heads()):
-        made.run_until(made.ports.clock.now() + timedelta(hours=1))
+        made.run_until(made.ports.clock.now() + timedelta(minutes=5))  # later timers are not counted
         made.ports.logs.lines.clear()
     made.drain()
 

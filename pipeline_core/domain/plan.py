@@ -12,7 +12,7 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
-from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, ReasonKind, RebuildReason, lane_of
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Current, Stale, Unknown, find_difference, find_step_down
@@ -154,7 +154,7 @@ def _obstacle(
 ) -> DoNothing | None:
     """What keeps a stale image from being built now by itself; its ancestors are not considered."""
     reasons = staleness.reasons
-    known = head.registration
+    known, lane = head.registration, lanes.next_lane(head, staleness, snapshot.world)
     match claims.read_claim(claim, now, known.gates, snapshot.floor, known.limits, head.grants):
         case ClaimAnswer.JOIN:
             return DoNothing(why=RestReason.IN_FLIGHT, detail=claims.describe(claim), reasons=reasons)
@@ -165,14 +165,14 @@ def _obstacle(
         case ClaimAnswer.REUSE:
             # A version that was kept out because nobody wanted it enters `latest` by the rules for a build.
             is_spare = claim is not None and claim.is_spare
-            return _by_rule(snapshot, head, staleness, now) if is_spare else None
+            return _by_rule(snapshot, head, staleness, lane, now) if is_spare else None
         case _:  # BUILD: the claim is not an obstacle
             pass
     # This comes before the next rule: a request closes the breaker, and the requested builds may fail in a row too.
     if breaker.is_open(head, staleness.desired):
         detail = f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild"
         return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
-    return _by_rule(snapshot, head, staleness, now)
+    return _by_rule(snapshot, head, staleness, lane, now)
 
 
 def find_rule_against(
@@ -189,12 +189,32 @@ def find_rule_against(
         stale = find_difference(head, believed, snapshot.world)
     else:
         stale = snapshot.find_stale(image)
-    return None if stale is None else _by_rule(snapshot, head, stale, now)
+    if stale is None:
+        return None
+    return _by_rule(snapshot, head, stale, lanes.next_lane(head, stale, snapshot.world), now)
 
 
-def _by_rule(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> DoNothing | None:
+def find_rule_against_part(
+    snapshot: Snapshot, image: ImageName, inputs: BuildInputs, planned: Lane, now: datetime
+) -> DoNothing | None:
+    """Which of these rules holds back what a build of `inputs` brings by itself; None where none does.
+
+    The image may lack more than the build brings, and what is not in the build cannot excuse it. `planned` is the
+    lane in which the build was planned. It has the lane of the parent's changes up to the build's parent version.
+    """
+    head = snapshot.world.heads[image]
+    brought = find_difference(head, inputs, snapshot.world)
+    if brought is None:
+        return None
+    return _by_rule(snapshot, head, brought, min(planned, lane_of(brought.reasons, None)), now)
+
+
+def _by_rule(
+    snapshot: Snapshot, head: ImageHead, staleness: Stale, lane: Lane, now: datetime
+) -> DoNothing | None:
+    """`lane` is that of the changes in `staleness`."""
     reasons = staleness.reasons
-    withdrawn = _waits_for_decision(snapshot, head, staleness, now)
+    withdrawn = _waits_for_decision(snapshot, head, lane, now)
     if withdrawn:
         return DoNothing(why=RestReason.RELEASE_WITHDRAWN, detail=withdrawn, reasons=reasons)
     kinds = frozenset(reason.kind for reason in reasons)
@@ -206,7 +226,6 @@ def _by_rule(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetim
     if head.current is not None and not _is_wanted(registration.on, kinds):
         names = ", ".join(sorted(kind.value for kind in kinds))
         return DoNothing(why=RestReason.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
-    lane = lanes.next_lane(head, staleness, snapshot.world)
     window = registration.window if lane in _OBEYS_WINDOW and head.current is not None else None
     if window is not None and not windows.parse_window(window).contains(now):
         return DoNothing(why=RestReason.OUTSIDE_WINDOW, detail=window, reasons=reasons)
@@ -228,7 +247,7 @@ def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
     return by_parent or by_definition
 
 
-def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> str:
+def _waits_for_decision(snapshot: Snapshot, head: ImageHead, lane: Lane, now: datetime) -> str:
     """Why a step down to an older release waits for SecOps; empty where nothing waits.
 
     The security lane never waits: a change in it is worth more than the newer release. Otherwise SecOps may decide
@@ -240,7 +259,7 @@ def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, n
     followed = snapshot.world.sources[origin.key]
     if followed.newest is None:
         return ""  # nothing is offered to step down to
-    if releases.is_accepted(followed) or lanes.next_lane(head, staleness, snapshot.world) is Lane.SECURITY:
+    if releases.is_accepted(followed) or lane is Lane.SECURITY:
         return ""
     gone = followed.find_withdrawn(left.version)
     since = head.current.published_at if gone is None else gone.since

@@ -2,11 +2,12 @@
 
 A build is wanted while the plan of this moment asks for its input, or for a newer one of the same wish. A build that
 a newer change has overtaken is let in: it is fresher than what is there. A build whose change was taken back is not,
-nor is one from a parent version that its parent has fallen from.
+nor is one from a parent version that its parent has fallen from. A build that waits begins for what it brings itself: a
+security change that is not in it opens no window for it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, unique
 
@@ -14,7 +15,7 @@ from pipeline_core.domain import plan
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.plan import RestReason
+from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Unknown, World, desired_inputs, inputs_by_head
@@ -26,13 +27,14 @@ class Wish(Enum):
 
     ASKED = "asked"  # it asks for this very input
     OVERTAKEN = "overtaken"  # it asks for a newer one: this one is fresher than what is there
+    HELD_BACK = "held-back"  # it asks for a newer one, and a rule holds back what this one brings by itself
     UNKNOWN = "unknown"  # the desired inputs are not known now; nothing known takes it back or holds it back
     WITHDRAWN = "withdrawn"  # it asks for nothing of this build any more
 
     @property
     def is_wanted(self) -> bool:
         """True where the build goes on, and its version may enter `latest`."""
-        return self is not Wish.WITHDRAWN
+        return self is not Wish.WITHDRAWN and self is not Wish.HELD_BACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,23 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     # A window says when a build begins. A build that has begun may end outside it.
     if rule is not None and (rule.why is not RestReason.OUTSIDE_WINDOW or build.phase is Phase.PENDING):
         return _withdrawn(_RULES[rule.why])
+    if isinstance(desired, BuildInputs) and fingerprint(desired) == build.fingerprint:
+        return Answer(wish=Wish.ASKED)
+    # One that has begun goes on: the newer build brings its change too, so that no rule keeps the change away.
+    part = _rule_against_part(snapshot, build, believed, now) if build.phase is Phase.PENDING else None
+    if part is not None:
+        return Answer(wish=Wish.HELD_BACK, why=_RULES[part.why])
     if isinstance(desired, Unknown):
         return Answer(wish=Wish.UNKNOWN, why=desired.missing)
-    return Answer(wish=Wish.ASKED if fingerprint(desired) == build.fingerprint else Wish.OVERTAKEN)
+    return Answer(wish=Wish.OVERTAKEN)
+
+
+def _rule_against_part(
+    snapshot: Snapshot, build: Build, believed: BuildInputs, now: datetime
+) -> DoNothing | None:
+    # A person who asked for a newer build asked for the image: rules do not hold back what waits for it already.
+    inputs = replace(build.inputs, token=believed.token)
+    return plan.find_rule_against_part(snapshot, build.image, inputs, build.lane, now)
 
 
 def _withdrawn(why: str) -> Answer:

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
 from simulation import rest, rows
-from simulation.platform import COMPLIANCE
+from simulation.platform import COMPLIANCE, HYGIENE_CHECK
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import SimulatedWorld
 
@@ -232,7 +232,8 @@ class Harm:
         """True where `build` has other limits than `failed` had, or may pass the check that `failed` did not pass.
 
         Its team asked something else of a version when it was planned, or SecOps demanded less. Neither helps an input
-        that failed before there was a version.
+        of which a step failed. The team's `verify` also asks for waivers of what the check at the end of the build
+        finds. SecOps' floor has no part in that check.
         """
         limits = self._limits.get(failed)
         if limits is not None and self._limits.get(build, limits) != limits:
@@ -243,6 +244,8 @@ class Harm:
             return False
         if before.verify != after.verify:
             return True
+        if check == HYGIENE_CHECK:
+            return False
         judged_by = self._in_force(before.at, self._ended.get(failed, after.at))
         floors = self._in_force(after.at - _READ, after.at)
         return any(floor.asks_less(other, check) for floor in floors for other in judged_by)

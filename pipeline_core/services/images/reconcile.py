@@ -14,6 +14,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
+from pipeline_core.domain.wanted import Wish
 from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
@@ -195,7 +196,7 @@ class Reconciler:
         pending = self._find_pending(head.value)
         if pending is not None:
             answer = wanted.judge(observation.snapshot, pending.value, now)
-            if not answer.wish.is_wanted:
+            if not answer.wish.is_wanted and not _replaces(decision, answer.wish):
                 self.wishes.withdraw(pending, answer)
                 raise StaleWrite(f"{pending.value.id} was withdrawn: {answer.why}")
         match decision:
@@ -363,6 +364,11 @@ def _pending_build(
         waits_since=waits,
         parent=parent_facts(decision.inputs, heads),
     )
+
+
+def _replaces(decision: Decision, wish: Wish) -> bool:
+    """True where the newer build begins now: it takes the place in the queue of the one that is held back."""
+    return wish is Wish.HELD_BACK and isinstance(decision, StartBuild)
 
 
 def _may_pass_on(observation: Observation) -> bool:

@@ -11,6 +11,7 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, RebuildRequest
 from pipeline_core.domain.names import ImageName, RebuildToken
+from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform, World
@@ -221,6 +222,59 @@ def test_a_window_that_has_closed_withdraws_only_what_has_not_begun() -> None:
     )
     assert waits.why == "its rebuild window has closed"
     assert ends.wish is Wish.ASKED
+
+
+def test_a_security_change_that_is_not_in_a_waiting_build_opens_no_window_for_it() -> None:
+    head = _registered(window=CLOSED, recipe=OTHER)
+    settled = make.world(head, newest=make.OLD)
+    edit = make.desired(make.BASE, settled)
+    waits, runs = (
+        _judge(head, edit, phase=phase, sources=settled.sources, platform=Platform(digest=THIRD))
+        for phase in (Phase.PENDING, Phase.BUILDING)
+    )
+    assert (waits.wish, waits.why) == (Wish.HELD_BACK, "its rebuild window has closed")
+    assert not waits.wish.is_wanted
+    assert runs.wish is Wish.OVERTAKEN  # a build that has begun may end outside its window
+
+
+def test_a_security_change_opens_the_window_for_a_build_that_has_it_and_was_overtaken() -> None:
+    head = _registered(window=CLOSED, recipe=THIRD)
+    built = replace(ASKED, recipe=OTHER)  # of a newer release
+    assert _judge(head, built).wish is Wish.OVERTAKEN
+
+
+@pytest.mark.parametrize(("planned", "wish"), [(Lane.HUMAN, Wish.HELD_BACK), (Lane.SECURITY, Wish.OVERTAKEN)])
+@pytest.mark.parametrize("platform", [make.PLATFORM, None], ids=["known", "unknown"])
+def test_a_fix_of_the_parent_that_came_later_opens_no_window_for_a_build_from_an_older_version(
+    platform: Platform | None, planned: Lane, wish: Wish
+) -> None:
+    base, child, _ = make.settled_chain(make.NEW)
+    child = replace(child, registration=replace(child.registration, window=CLOSED))
+    assert base.current is not None
+    edit, fix = (GalleryVersion(9, base.current.version.day, sequence) for sequence in (7, 8))
+    inputs = make.desired(make.CHILD, make.world(_moved(base, edit), child))
+    fixed = replace(base, changes=base.changes.after(Lane.HUMAN, make.NOW).after(Lane.SECURITY, make.NOW))
+    around = replace(make.world(_moved(fixed, fix), child), platform=platform)
+    build = replace(_build(inputs), lane=planned)
+    answer = wanted.judge(make.snapshot(make.CHILD, around), build, make.NOW)
+    assert answer.wish is (Wish.UNKNOWN if platform is None and wish is Wish.OVERTAKEN else wish)
+
+
+def test_a_change_that_is_not_wanted_does_not_begin_because_a_newer_one_is() -> None:
+    head = _registered(on=frozenset({RebuildOn.PARENT}), recipe=OTHER)
+    settled = make.world(head, newest=make.OLD)
+    answer = _judge(head, make.desired(make.BASE, settled))  # a newer release is offered meanwhile
+    assert (answer.wish, answer.why) == (
+        Wish.HELD_BACK,
+        "its definition no longer rebuilds on this change (spec.rebuild.on)",
+    )
+
+
+def test_a_newer_request_of_a_person_opens_the_window_for_what_waits() -> None:
+    request = RebuildRequest(token=RebuildToken("b" * 32), actor="ada", at=make.NOW)
+    head = replace(_registered(window=CLOSED, recipe=OTHER), request=request)
+    inputs = make.desired(make.BASE, make.world(replace(head, request=None), newest=make.OLD))
+    assert _judge(head, inputs).wish is Wish.OVERTAKEN
 
 
 def test_a_step_down_that_waits_for_secops_again_is_withdrawn() -> None:

@@ -14,13 +14,14 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientErr
 from pipeline_core.ports import GroupState, NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-from simulation import world
+from simulation import sabotage, world
+from simulation.chapters.outages import AzureOutages
 from simulation.faults import Faults, Kind
 from simulation.trouble import causes
 from simulation.trouble.harm import Harm, probes
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.simulation.broken import BASE, FIRST, JAVA, find, rested, rewrite
+from tests.unit.simulation.broken import BASE, FIRST, JAVA, find, rested, rewrite, told
 
 HOUR = timedelta(hours=1)
 _NEVER_BEGINS = 5  # a seed whose first silent container never begins
@@ -70,6 +71,17 @@ def _fail(made: SimulatedWorld, harm: Harm, check: str) -> str:
     made.safety.builds[name] = replace(made.safety.builds[name], result="failed")
     harm.watch("tables.write", ("images", [_insert(find(made, "images", str(BASE), f"build:{name}"))]))
     return name
+
+
+def _fail_to_build(made: SimulatedWorld, error_class: str) -> None:
+    """Each build of an edit of the base reports a failure of this class, for a day."""
+    made.platform.failing = {(str(BASE), "build"): error_class}
+    made.register(str(BASE), None, text="poor")
+    made.run_until(made.ports.clock.now() + 24 * HOUR)
+
+
+def _input(build: str) -> str:
+    return build.rpartition(".")[0]
 
 
 def _renew(made: SimulatedWorld, harm: Harm, failed: str) -> list[str]:
@@ -191,7 +203,7 @@ def test_what_an_outage_must_not_do_is_named(name: str) -> None:
     assert any(re.match(named, line) for line in found), found
 
 
-@pytest.mark.parametrize(("check", "is_renewed"), [("hygiene", True), ("", False)])
+@pytest.mark.parametrize(("check", "is_renewed"), [("hygiene", True), ("hygiene-check", True), ("", False)])
 def test_an_input_that_failed_a_check_is_built_again_where_its_team_asks_for_another(
     check: str, is_renewed: bool
 ) -> None:
@@ -202,11 +214,32 @@ def test_an_input_that_failed_a_check_is_built_again_where_its_team_asks_for_ano
     assert (_renew(made, harm, failed) == []) is is_renewed
 
 
-def test_an_input_that_failed_a_check_is_not_built_again_to_the_same_check() -> None:
+@pytest.mark.parametrize("check", ["compliance", "hygiene-check"])
+def test_an_input_that_failed_a_check_is_not_built_again_to_the_same_check(check: str) -> None:
     made = rested()
     harm = Harm(world=made)
-    failed = _fail(made, harm, "compliance")
+    failed = _fail(made, harm, check)
     assert _renew(made, harm, failed)
+
+
+@pytest.mark.parametrize(("error_class", "check"), [("hygiene", "hygiene-check"), ("provisioner", "")])
+def test_the_check_that_ends_the_build_stage_is_a_check(error_class: str, check: str) -> None:
+    made, _ = told(AzureOutages, seed=1)
+    _fail_to_build(made, error_class)
+    [failed] = made.platform.team_failed
+    assert made.platform.team_failed[failed] == check
+    made.register(str(BASE), None, text="poor", verify={"goss": "scripts/install.sh"})
+    made.settle()
+    again = [build.id for build in made.safety.builds.values() if _input(build.id) == _input(failed)]
+    assert len(again) == (2 if check else 1)
+    assert made.findings == []
+
+
+def test_what_the_check_at_the_end_of_the_build_refused_is_not_built_again_by_itself() -> None:
+    made, _ = told(AzureOutages, seed=1)
+    with sabotage.ALL["permanent-is-not-built-again"].patch():
+        _fail_to_build(made, "hygiene")
+    assert any(re.match(r"\(25\) rhel9-base\..* is started again", line) for line in made.findings)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +250,7 @@ def test_an_input_that_failed_a_check_is_not_built_again_to_the_same_check() -> 
         ("compliance", (80, "medium"), False),
         ("compliance", (90, "medium"), False),
         ("hygiene", (60, "medium"), False),
+        ("hygiene-check", (60, "high"), False),
         ("", (60, "high"), False),
     ],
 )

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.reasons import Lane, ReasonKind
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -120,3 +120,48 @@ def test_a_child_that_is_moved_below_a_base_with_a_newer_fix_does_not_wait() -> 
     current = scenes.head(made, JAVA).current
     assert current is not None
     assert str(current.inputs.origin).startswith("other-base@")
+
+
+def _edit_that_waits(made: SimulatedWorld) -> Build:
+    """The child's window lets a build of an edit begin, which waits for a slot; two minutes later it is closed."""
+    made.register("rhel9-java", "rhel9-base", text="an edit of the child", window=WINDOW)
+    scenes.until(made, lambda: scenes.head(made, JAVA).active is not None)
+    scenes.lose(made, "dispatch-requests")
+    made.ports.clock.advance(timedelta(hours=1))
+    return scenes.active(made, JAVA).value
+
+
+def test_new_platform_steps_open_no_window_for_an_edit_that_waits_without_them() -> None:
+    """The child waits for its base, which is built with them first, so nothing replaces the child's build."""
+    made = _with_window()
+    edit = _edit_that_waits(made)
+    scenes.set_platform(made, "new steps")
+    scenes.in_phase(made, BASE, Phase.BUILDING)
+    made.factory.dispatcher.dispatch()
+    ended = scenes.stored(made, edit.id).value
+    assert (edit.lane, ended.result, ended.started_at) == (Lane.HUMAN, Result.WITHDRAWN, None)
+    made.drain()
+    built = scenes.builds(made, JAVA)[2:]
+    assert [(each.lane, each.result) for each in built] == [(Lane.SECURITY, Result.SUCCEEDED)]
+    assert {reason.kind for reason in built[0].reasons} == {
+        ReasonKind.BUNDLE_CHANGED,
+        ReasonKind.PARENT_CHANGED,
+        ReasonKind.PLATFORM_CHANGED,
+    }
+
+
+def test_a_fix_that_can_begin_takes_the_place_of_the_edit_that_its_window_holds_back() -> None:
+    made = scenes.registered({})
+    made.register("rhel9-java", None, window=WINDOW)
+    made.drain()
+    made.ports.clock.set(CLOSING)
+    made.register("rhel9-java", None, text="an edit", window=WINDOW)
+    scenes.until(made, lambda: scenes.head(made, JAVA).active is not None)
+    scenes.lose(made, "dispatch-requests")
+    edit = scenes.active(made, JAVA).value
+    made.ports.clock.advance(timedelta(hours=1))
+    scenes.released(made)
+    made.drain()
+    replaced, fix = scenes.builds(made, JAVA)[-2:]
+    assert (replaced.id, replaced.result) == (edit.id, Result.SUPERSEDED)
+    assert (fix.lane, fix.waits_since) == (Lane.SECURITY, edit.waits_since)
