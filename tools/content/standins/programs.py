@@ -21,7 +21,7 @@ _NOT = re.compile(r'\{if not "([a-z0-9-]+)":([a-z_]+)\}')
 
 def systemctl(words: list[str]) -> int:
     """enable, disable, mask, is-enabled, show; the rest succeeds."""
-    plain = [word for word in words if not word.startswith("-")]
+    plain = [word for word in words if not word.startswith("-") and word != "service"]  # `--type service`
     verb, units = (plain[0] if plain else ""), [_unit(each) for each in plain[1:]]
     code = 0
     for unit in units:
