@@ -5,7 +5,7 @@ world must come to rest.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -26,11 +26,12 @@ from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.source_images import Deprecation, OfferState, SourceImage
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
+from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire import messages
 from simulation import fleet, rest, world
 from simulation.chapters.chapter import Chapter
 from simulation.faults import Killed
-from simulation.world import SimulatedWorld
+from simulation.world import ADMIN, SimulatedWorld
 
 _TRIES = 40  # tries of a person, who does not give up sooner
 _PATIENCE = timedelta(minutes=1)
@@ -58,6 +59,7 @@ class SeedStory:
     parents: dict[str, str | None] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     releases: int = 0
+    _policy: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> None:
         """Run the whole story. A world that does not come to rest is a finding."""
@@ -313,6 +315,21 @@ class SeedStory:
     def some_image(self) -> str:
         """The name of an image of the story, drawn by the base story."""
         return self.chance.choice(sorted(self.parents))
+
+    def put_policy(self, spec: Mapping[str, Any]) -> None:
+        """SecOps change these keys of the policy, and leave the others as they put them in force last."""
+
+        def put() -> None:
+            stored = self.world.base.records.policies.find_current()
+            self.world.factory.policy.put(
+                {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": self._policy},
+                ADMIN,
+                expected=None if stored is None else etag_of(stored.value),
+                create_only=stored is None,
+            )
+
+        self._policy = {**self._policy, **spec}
+        self.insist(put)
 
     def insist(self, act: Callable[[], object]) -> None:
         """A person repeats an action after each error until it is done."""

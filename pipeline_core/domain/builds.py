@@ -214,6 +214,9 @@ class Build:
     # Before this time no step asks again: the platform has refused a call and asked to wait. All messages of the build
     # see it here. None where nobody asked, and after each transition.
     not_before: datetime | None = None
+    # The cores of its machines, which are of one size; the stage `verify` has a machine when that of `build` is gone.
+    # None where the name of the size does not say them, and in builds older than this field. Never changed.
+    cores: int | None = None
 
     @property
     def judged(self) -> JudgedReport | None:

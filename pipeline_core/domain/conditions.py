@@ -7,6 +7,7 @@ from enum import Enum, unique
 
 from pipeline_core.domain import breaker, claims, platform_breaker
 from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.capacity import LimitWait
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.feeds import Feed
@@ -61,6 +62,7 @@ class ConditionType(Enum):
     )
     RECEIVER_OFF = "ReceiverSwitchedOff"  # a receiver of its notifications gets nothing until a person acts
     RECEIVER_UNSIGNED = "ReceiverUnsigned"  # a receiver has no signing secret
+    TEAM_LIMIT = "TeamLimit"  # a build waits for a limit of its team: it begins by itself
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -300,6 +302,16 @@ def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
+
+
+def waits_for_limit(build: Build, wait: LimitWait | None) -> tuple[Condition, ...]:
+    """What the limit of its team says about a build that waits; nothing where it waits for none."""
+    if wait is None:
+        return ()
+    limit = Condition(
+        type=ConditionType.TEAM_LIMIT, since=build.queued_at, reason=wait.reason, message=wait.message
+    )
+    return (limit,)
 
 
 def _stopping(build: Build) -> Condition:

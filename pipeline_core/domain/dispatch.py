@@ -6,20 +6,22 @@ a team at its limit are parked in the team's own line. The key of a row says whi
 `LANE-CHAIN-AGE-BUILD`, `late-AGE-BUILD`, and `team:TEAM:` before either.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.capacity import LATE_EVERY, Capacity, CoreHold, LimitWait
 from pipeline_core.domain.keys import highest_first
+from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import BuildId, CampaignId, TeamName
 from pipeline_core.domain.reasons import Lane
 
 LATE = "late-"  # sorts behind every lane
+URGENT = f"{Lane.SECURITY.value}-"  # begins the rank of a build of the security lane
 PARKED = "team:"  # sorts behind the line of late builds
 LATE_AFTER = timedelta(hours=1)  # of waiting
-LATE_EVERY = 5  # one start in this number is for the build that has waited longest
 GROUPS_PER_BUILD = 2  # verifying may begin while the group that built is still being deleted
 CORES_PER_GROUP = 1
 _AGE = "%Y%m%dT%H%M%S"  # stored in keys
@@ -28,12 +30,17 @@ _CHAIN_LIMIT = 999_999  # seconds: eleven days
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingBuild:
-    """A build that waits for a slot; `key` names its line, and sorts it among the others."""
+    """A build that waits for a slot; `key` names its line, and sorts it among the others.
+
+    The fields behind `team` are None in rows of older releases; `cores` also where the size does not say them.
+    """
 
     key: str
     build: BuildId
     team: TeamName
-    campaign: CampaignId | None = None  # None in rows of older releases
+    campaign: CampaignId | None = None
+    cores: int | None = None
+    lane: Lane | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -50,6 +57,22 @@ class PendingBuild:
         return self.rank.startswith(LATE)
 
     @property
+    def is_urgent(self) -> bool:
+        """True for a build of the security lane.
+
+        A late row of an older release does not say its lane, and is not urgent: a build of the security lane has
+        another row, by priority, whose key says it.
+        """
+        if self.lane is None:
+            return not self.is_late and self.rank.startswith(URGENT)
+        return self.lane is Lane.SECURITY
+
+    @property
+    def machine_cores(self) -> int:
+        """The cores of its machine, as they count."""
+        return ASSUMED_CORES if self.cores is None else self.cores
+
+    @property
     def rank(self) -> str:
         """The key without the line of a team: compares builds of all lines."""
         return self.key.rpartition(":")[2]
@@ -60,62 +83,11 @@ class PendingBuild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeamSlots:
-    """How many builds of one team SecOps' policy lets run at the same time. None: as many as the settings say.
+class Choice:
+    """Pairs of build and slot to start now, in this order; and the builds that wait until their team has cores."""
 
-    A limit below what runs stops nothing: the team's next build starts when fewer run. `revision` is the policy's.
-    """
-
-    revision: int = 0
-    general: int | None = None
-    teams: Mapping[TeamName, int | None] = field(default_factory=dict)
-
-    @property
-    def has_limits(self) -> bool:
-        """True where the policy limits any team."""
-        return self.general is not None or any(own is not None for own in self.teams.values())
-
-    def within(self, team: TeamName, settings: int) -> int:
-        """The slots of one team, where `settings` allow so many to each."""
-        own = self.teams.get(team, self.general)
-        return settings if own is None else min(own, settings)
-
-
-NO_TEAM_SLOTS = TeamSlots()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What is free: numbers of free slots, slots in use per team, container creations left; `starts` so far.
-
-    `team_slots` is what the policy says; the callers below give what the settings say as `team_limit`.
-    """
-
-    free_slots: tuple[int, ...]
-    by_team: Mapping[TeamName, int]
-    creates_left: int
-    starts: int = 0
-    team_slots: TeamSlots = NO_TEAM_SLOTS
-
-    @property
-    def can_start(self) -> int:
-        """How many builds can be started at most."""
-        return min(len(self.free_slots), max(0, self.creates_left))
-
-    def room_of(self, team: TeamName, team_limit: int) -> int:
-        """How many builds of one team can be started at most."""
-        return max(
-            0, min(self.can_start, self.team_slots.within(team, team_limit) - self.by_team.get(team, 0))
-        )
-
-    def is_full(self, team: TeamName, team_limit: int) -> bool:
-        """True where the team has all the slots that it may have."""
-        return self.by_team.get(team, 0) >= self.team_slots.within(team, team_limit)
-
-    @property
-    def late_turns(self) -> int:
-        """How many of the starts that are possible now are for builds that have waited long."""
-        return (self.starts + self.can_start) // LATE_EVERY - self.starts // LATE_EVERY
+    starts: tuple[tuple[PendingBuild, int], ...] = ()
+    holds: Mapping[TeamName, CoreHold] = field(default_factory=dict)
 
 
 def slots_within(wanted: int, *, groups: int, cores: int) -> int:
@@ -141,7 +113,14 @@ def row_of(build: Build, now: datetime) -> PendingBuild:
 
 def first_row_of(build: Build, key: str = "") -> PendingBuild:
     """The row of a build that begins to wait; with `key`, the row in another line."""
-    return PendingBuild(key=key or build.priority, build=build.id, team=build.team, campaign=build.campaign)
+    return PendingBuild(
+        key=key or build.priority,
+        build=build.id,
+        team=build.team,
+        campaign=build.campaign,
+        cores=build.cores,
+        lane=build.lane,
+    )
 
 
 def line_of(team: TeamName) -> str:
@@ -155,39 +134,67 @@ def choose(
     team_limit: int,
     *,
     late: Iterable[PendingBuild] = (),
-) -> tuple[tuple[PendingBuild, int], ...]:
-    """Pairs of build and slot to start now, in this order.
+) -> Choice:
+    """The builds to start now.
 
-    Every `LATE_EVERY`th start takes the first of `late`, as long as there is one. The builds of a
-    team at its limit are skipped, so that they do not keep other teams from starting.
+    Every `LATE_EVERY`th start takes the first of `late`, as long as there is one. The builds of a team at its limit
+    are skipped, so that they do not keep other teams from starting. The first of a team for which it has too few cores
+    holds back those behind it, so that smaller ones do not pass it for ever.
     """
     line = deque(sorted(pending, key=_rank))
     late_line = deque(sorted(late, key=_rank))
-    used = Counter(capacity.by_team)
+    now = _with_late_holds(capacity, late_line)
     begun: set[BuildId] = set()
     chosen: list[tuple[PendingBuild, int]] = []
     slots = capacity.free_slots[: capacity.can_start]
     for number, slot in enumerate(slots, start=capacity.starts + 1):
         lines = (line, late_line) if number % LATE_EVERY else (late_line, line)
-        found = _next(lines, replace(capacity, by_team=used), team_limit, begun)
+        found, now = _next(lines, now, team_limit, begun)
         if found is None:
             break
-        used[found.team] += 1
+        now = now.after_start(found.team, found.machine_cores)
         begun.add(found.build)
         chosen.append((found, slot))
-    return tuple(chosen)
+    return Choice(starts=tuple(chosen), holds=now.holds)
+
+
+def may_start(pending: PendingBuild, capacity: Capacity, team_limit: int) -> bool:
+    """True where the limits of its team do not hold the build back, as far as they are known without its cores."""
+    return capacity.admits(pending.team, team_limit).takes(is_urgent=pending.is_urgent)
+
+
+def why_waits(pending: PendingBuild, capacity: Capacity, now: datetime) -> LimitWait | None:
+    """Which limit of its team the build waits for; None where it waits for something else."""
+    return capacity.why_waits(pending.team, pending.machine_cores, now, is_urgent=pending.is_urgent)
+
+
+def _with_late_holds(capacity: Capacity, late: Iterable[PendingBuild]) -> Capacity:
+    """The first late build of each team holds back what is not urgent, also where it is not its turn.
+
+    Else younger builds would take every core that becomes free before there are enough for a large one.
+    """
+    seen: set[TeamName] = set()
+    for row in late:
+        if row.team not in seen and not capacity.fits(row.team, row.machine_cores):
+            capacity = capacity.holding(row.team, CoreHold(cores=row.machine_cores, is_urgent=False))
+        seen.add(row.team)
+    return capacity
 
 
 def _next(
     lines: Iterable[deque[PendingBuild]], capacity: Capacity, team_limit: int, begun: set[BuildId]
-) -> PendingBuild | None:
+) -> tuple[PendingBuild | None, Capacity]:
     """The first build that can start. One that cannot is dropped: within one choice no team gets room again."""
     for line in lines:
         while line:
             candidate = line.popleft()
-            if candidate.build not in begun and not capacity.is_full(candidate.team, team_limit):
-                return candidate
-    return None
+            if candidate.build in begun or not may_start(candidate, capacity, team_limit):
+                continue
+            if capacity.fits(candidate.team, candidate.machine_cores):
+                return candidate, capacity
+            hold = CoreHold(cores=candidate.machine_cores, is_urgent=candidate.is_urgent)
+            capacity = capacity.holding(candidate.team, hold)
+    return None, capacity
 
 
 def _rank(pending: PendingBuild) -> str:

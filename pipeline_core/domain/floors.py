@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.machine_sizes import cores_of
 from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.sources import MarketplaceSource, Origin
@@ -217,6 +218,7 @@ def _of_limits(promises: Promises, policy: Policy, team: TeamName) -> Iterator[B
             message=f"is {promises.vm_size}, which {by} does not allow as a size of machines",
             remedy=f"use one of: {_some(limits.machine_sizes)}",
         )
+    yield from _of_cores(promises, limits.cores, by)
     length = promises.timeout
     if limits.timeout is not None and length is not None and length > limits.timeout:
         yield Breach(
@@ -237,6 +239,24 @@ def _of_limits(promises: Promises, policy: Policy, team: TeamName) -> Iterator[B
                 message=f"is {replicas}, and {by} allows {limits.replicas} at most",
                 remedy=f"give {limits.replicas} or less",
             )
+
+
+def _of_cores(promises: Promises, most: int | None, by: str) -> Iterator[Breach]:
+    if most is None or not promises.vm_size:
+        return
+    cores = cores_of(promises.vm_size)
+    if cores is None:
+        yield Breach(
+            path="spec.build.vmSize",
+            message=f"is {promises.vm_size}, whose name does not say how many cores it has, and {by} counts cores",
+            remedy="use a size whose name says it, like Standard_D2s_v5",
+        )
+    elif cores > most:
+        yield Breach(
+            path="spec.build.vmSize",
+            message=f"is {promises.vm_size} with {cores} cores, and {by} allows {most} for all builds of the team",
+            remedy=f"use a size with {most} cores or fewer",
+        )
 
 
 def limit_of(policy: Policy, team: TeamName) -> str:

@@ -149,7 +149,7 @@ def counts(failure: Failure) -> bool:
 
 
 def scope_of(failure: Failure, place: BuildPlace, deployment: ErrorScope) -> ErrorScope:
-    """Where a failure holds. Without a word about it, the class says whether it is the source or the deployment."""
+    """Where a failure holds. Where nothing says it, the class of a builder's failure says: the source, or all."""
     if failure.scope is not None:
         return failure.scope
     if failure.error_class in (ErrorClass.NOT_FOUND, ErrorClass.TERMS):

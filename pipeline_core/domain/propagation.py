@@ -33,7 +33,7 @@ def may_end(error: PermanentError, *, since: datetime, now: datetime) -> bool:
 
 
 def believed(error: PermanentError) -> PermanentError:
-    """The same refusal, which has outlived its bound, with what to do about it."""
+    """The same refusal, which has outlived its bound, with what to do about it. Owner and scope stay."""
     match error:
         case NotAllowed():
             remedy = "it is a missing role, not a new one: give the identity this right (infra/roles.tf), then rebuild"
@@ -41,4 +41,5 @@ def believed(error: PermanentError) -> PermanentError:
             remedy = "its parent is gone: find out who deletes it, then rebuild"
     bound = bound_of(error) or timedelta(0)
     minutes = int(bound.total_seconds()) // 60
-    return PermanentError(error.error_class, f"{error}; refused for {minutes} minutes, so {remedy}")
+    text = f"{error}; refused for {minutes} minutes, so {remedy}"
+    return PermanentError(error.error_class, text, owner=error.owner, scope=error.scope)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pipeline_core.domain.capacity import RunLimits
 from pipeline_core.domain.day_use import DayCount
 from pipeline_core.domain.names import TeamName
 
@@ -20,19 +21,26 @@ IMAGES = 500  # of a team: half of the image definitions that a subscription may
 class PerTeamLimits:
     """The limits of one team. None, and empty `machine_sizes` (names in lower case), mean: no limit.
 
-    `images` counts registered images, `builds` those that run at the same time. The limits of a day (UTC) count what
-    members ask for and store. Each definition is held against the others: `replicas` is of one region, `regions` the
-    number of regions.
+    `images` counts registered images, `builds` those that run at the same time, `cores` those of their machines.
+    `builds_per_day` counts the builds that begin on one day (UTC), the other limits of a day what members ask for and
+    store. Each definition is held against the others: `replicas` is of one region, `regions` the number of regions.
     """
 
     images: int = IMAGES
     requests_per_day: int = REQUESTS_PER_DAY
     bundles_per_day: int = BUNDLES_PER_DAY
     builds: int | None = None
+    cores: int | None = None
+    builds_per_day: int | None = None
     machine_sizes: frozenset[str] = frozenset()
     timeout: timedelta | None = None
     replicas: int | None = None
     regions: int | None = None
+
+    @property
+    def of_runs(self) -> RunLimits:
+        """Those of builds that run, which the dispatcher holds."""
+        return RunLimits(builds=self.builds, cores=self.cores, builds_per_day=self.builds_per_day)
 
     def a_day(self, what: DayCount) -> int:
         """How often the team may do this on one day."""

@@ -6,22 +6,25 @@ together.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 from functools import partial
 
 from pipeline_core.domain import creations
+from pipeline_core.domain.capacity import TeamSlots
 from pipeline_core.domain.creations import Budget, Spent
-from pipeline_core.domain.dispatch import NO_TEAM_SLOTS, Capacity, PendingBuild, TeamSlots
+from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import creations as spending
 from pipeline_core.state import rows
 from pipeline_core.state.concurrency import RACED, changing
+from pipeline_core.state.limits import ledger as counts
 from pipeline_core.state.limits import team_slots
+from pipeline_core.state.limits.ledger import Ledger
 
 TABLE = "capacity"
 PARTITION = "slots"
@@ -60,46 +63,15 @@ class SlotReleased(Enum):
         return self in (SlotReleased.FREED, SlotReleased.FREED_BESIDE_BREAKERS)
 
 
-@dataclass(slots=True, kw_only=True)
-class Ledger:
-    """The capacity as it was read, and the rows whose ETags a slot is taken on. Each take updates it.
-
-    `has_breakers` is true where platform breakers have rows, which only then are worth a read. `is_halted` is true
-    where no row says anything about a pause of SecOps, and the copy of it does.
-    """
-
-    now: datetime
-    slots: int
-    budget: Budget
-    taken: set[int] = field(default_factory=set)
-    teams: dict[TeamName, Row] = field(default_factory=dict)
-    spent: Row | None = None
-    team_slots: TeamSlots = NO_TEAM_SLOTS
-    has_breakers: bool = False
-    is_halted: bool = False
-
-    @property
-    def capacity(self) -> Capacity:
-        """The free capacity."""
-        spent = (
-            replace(spending.read(self.spent), is_halted=True)
-            if self.is_halted
-            else spending.read(self.spent)
-        )
-        return Capacity(
-            free_slots=tuple(number for number in range(self.slots) if number not in self.taken),
-            by_team={team: _count_of(row) for team, row in self.teams.items()},
-            creates_left=creations.left(spent, self.budget, self.now),
-            starts=spent.starts,
-            team_slots=self.team_slots,
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holders:
-    """The builds that have a slot, and whether these are all slots; whether breakers have rows, and SecOps pause."""
+    """The builds that have a slot, and whether these are all slots; whether breakers have rows, and SecOps pause.
+
+    `over` are rows of teams that hold no slot, and only counted a day that has ended.
+    """
 
     builds: tuple[BuildId, ...]
+    over: tuple[Row, ...]
     are_all: bool
     has_breakers: bool
     is_halted: bool
@@ -163,7 +135,7 @@ class CapacityStore:
         for row in self._scan("slot:", "team;"):
             kind, _, name = row.key.partition(":")
             if kind == "slot":
-                ledger.taken.add(int(name))
+                ledger.add_slot(row)
             elif kind == "team":
                 ledger.teams[TeamName(name)] = row
             elif row.key == spending.KEY:
@@ -181,21 +153,24 @@ class CapacityStore:
         The ledger is updated, so that the next build can start on it.
         """
         team = str(pending.team)
-        cells: dict[str, Cell] = {"build": str(pending.build), "team": team}
+        cells: dict[str, Cell] = {
+            "build": str(pending.build),
+            "team": team,
+            counts.CORES: pending.machine_cores,
+        }
         holder: dict[str, Cell] = {"slot": slot, "team": team, "bought": "build-1"}
         spent = creations.spend(spending.read(ledger.spent), ledger.now, is_start=True)
-        team_row = ledger.teams.get(pending.team)
         writes = [
             _insert(f"slot:{slot:04d}", cells),
             _insert(f"build:{pending.build}", holder),
             _put(spending.KEY, ledger.spent, spending.cells(spent)),
-            _put(f"team:{team}", team_row, {"count": _count_of(team_row) + 1}),
+            _put(f"team:{team}", ledger.teams.get(pending.team), ledger.row_after_start(pending)),
         ]
         try:
             etags = self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
             return SlotTaken.HELD if self.holds(pending.build) else SlotTaken.RACED
-        ledger.taken.add(slot)
+        ledger.add_slot(writes[0].row)
         ledger.spent = replace(writes[2].row, etag=etags[2])
         ledger.teams[pending.team] = replace(writes[3].row, etag=etags[3])
         return SlotTaken.TAKEN
@@ -208,16 +183,24 @@ class CapacityStore:
         """Every build that has a slot."""
         return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
-    def look(self) -> Holders:
-        """The holders with all that a sweep asks about. One read, of the slots' rows too."""
-        rows = {row.key: row for row in self._scan("build:", "stop;")}
+    def look(self, now: datetime) -> Holders:
+        """The holders with all that a sweep asks about. One read, of the slots' and teams' rows too."""
+        rows = {row.key: row for row in self._scan("build:", "team;")}
+        teams = (row for key, row in rows.items() if key.startswith("team:"))
         builds = tuple(BuildId(key.removeprefix("build:")) for key in rows if key.startswith("build:"))
         return Holders(
             builds=builds,
             are_all=len(builds) >= self._slots,
             has_breakers=any(key.startswith(BREAKER) for key in rows),
             is_halted=self._spent(rows.get(spending.KEY)).is_halted,
+            over=tuple(row for row in teams if counts.is_over(row, now.date())),
         )
+
+    def forget(self, over: Sequence[Row]) -> None:
+        """Remove rows of days that have ended. A team that has begun a build since then keeps its row."""
+        for row in over:
+            with contextlib.suppress(StaleWrite):
+                self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
 
     def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         """Pay for the container group of one attempt (`verify-1`). Repeated calls pay once.
@@ -369,16 +352,12 @@ class CapacityStore:
         return rows.scan(self._tables, TABLE, PARTITION, first=first, last=last)
 
 
-def _count_of(row: Row | None) -> int:
-    return 0 if row is None else int(row.cells["count"])
-
-
 def _one_less(team: Row) -> TableWrite:
-    """The team's row with one slot less. A team without a slot has no row."""
-    count = _count_of(team) - 1
-    return (
-        _put(team.key, team, {"count": count}) if count > 0 else TableWrite(verb=WriteKind.DELETE, row=team)
-    )
+    """The team's row with one slot less. A team without a slot has no row, unless it counts the builds of a day."""
+    count = counts.count_of(team) - 1
+    if count > 0 or counts.counts_a_day(team):
+        return _put(team.key, team, {"count": count})
+    return TableWrite(verb=WriteKind.DELETE, row=team)
 
 
 def _insert(key: str, cells: dict[str, Cell]) -> TableWrite:

@@ -187,10 +187,16 @@ class Index:
         """The first `limit` of the builds that have waited long, by age, without parked ones."""
         return self._waiting(dispatch.LATE, dispatch.PARKED, limit)
 
-    def parked(self, team: TeamName, *, limit: int, late: bool = False) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` of the team's own line, by priority, or by age for builds that have waited long."""
+    def parked(
+        self, team: TeamName, *, limit: int, late: bool = False, urgent: bool = False
+    ) -> Sequence[Stored[PendingBuild]]:
+        """The first `limit` of the team's own line, by priority, or by age for builds that have waited long.
+
+        With `urgent`, only those of the security lane, which are the first by priority.
+        """
         line = dispatch.line_of(team)
-        return self._waiting(f"{line}{dispatch.LATE}" if late else line, f"{line}~", limit)
+        first = f"{line}{dispatch.LATE}" if late else line
+        return self._waiting(first, f"{line}{dispatch.URGENT}~" if urgent else f"{line}~", limit)
 
     def parked_teams(self) -> Iterator[TeamName]:
         """The teams that have parked builds. Costs one read of one row for each team."""

@@ -89,6 +89,8 @@ class LimitsPart(Part):
 
     images: Annotated[int, Field(ge=0, le=MAX_IMAGES)] | None = None
     builds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    cores: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    builds_per_day: _Count | None = None
     requests_per_day: _Count | None = None
     bundles_per_day: _Count | None = None
     machine_sizes: Annotated[list[values.SizeText], Field(max_length=100)] | None = None
@@ -102,6 +104,8 @@ class LimitsPart(Part):
         return PerTeamLimits(
             images=_given(self.images, general.images),
             builds=_given(self.builds, general.builds),
+            cores=_given(self.cores, general.cores),
+            builds_per_day=_given(self.builds_per_day, general.builds_per_day),
             requests_per_day=_given(self.requests_per_day, general.requests_per_day),
             bundles_per_day=_given(self.bundles_per_day, general.bundles_per_day),
             machine_sizes=general.machine_sizes

@@ -41,7 +41,10 @@ def views_of(
         waivers=policy.waivers,
         clock=effects.clock,
     )
-    history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
+    history, unreadable = (
+        History(records=records, clock=effects.clock),
+        UnreadableRows(store=records.unreadable),
+    )
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
         queries=Queries(

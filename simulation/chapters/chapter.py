@@ -39,6 +39,10 @@ class Chapter:
         """False where other images may not move below this one."""
         return True
 
+    def may_wait(self, team: str) -> bool:
+        """True where builds of a team may wait although it has a slot: for a limit of the policy."""
+        return False
+
     def begin(self) -> None:
         """Before the first registration."""
 

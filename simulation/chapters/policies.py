@@ -15,7 +15,6 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import TableWrite, WriteKind
-from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import REPORT_LIMIT
 from simulation import fleet, rows
 from simulation.chapters.chapter import Chapter, Happening
@@ -156,16 +155,5 @@ class PolicyChanges(Chapter):
 
     def _set(self, score: int, severity: str) -> None:
         spec = {**_SPEC, "compliance": {**_COMPLIANCE, "minScore": score, "alwaysFail": [severity]}}
-        document = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": spec}
-
-        def put() -> None:
-            stored = self.world.base.records.policies.find_current()
-            self.world.factory.policy.put(
-                document,
-                ADMIN,
-                expected=None if stored is None else etag_of(stored.value),
-                create_only=stored is None,
-            )
-
-        self.story.insist(put)
+        self.story.put_policy(spec)
         self._demands.append(_Demand(since=self.world.ports.clock.now(), score=score, severity=severity))

@@ -38,17 +38,18 @@ _BEGINS = timedelta(minutes=10)
 _CALM = frozenset(
     {"definition-changed", "bundle-changed", "refresh-due", "source-withdrawn", "parent-changed"}
 )
+_CALM_PARTS = frozenset({"bundle", "recipe", "period", "origin"})  # of inputs, as the kinds above
 _URGENT = frozenset({"source-changed", "platform-changed", "catalog-changed"})
 _SECURITY = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Change:
-    """One change of an image's current version."""
+    """One change of an image's current version. It is neither urgent nor calm where its reason is not known."""
 
     version: str
     is_urgent: bool
-    is_calm: bool  # a build brought it, and nothing urgent was in it; neither where that is not known
+    is_calm: bool  # nothing urgent is in it
 
 
 class Windows(Chapter):
@@ -132,7 +133,7 @@ class Windows(Chapter):
 
     def _look_at_head(self, head: Mapping[str, Any], *, is_new: bool) -> None:
         image, current = head["registration"]["name"]["value"], head["current"]
-        self._heads[image] = head
+        left, self._heads[image] = self._heads.get(image), head
         if head["registration"]["suspend"]:
             self._resting.setdefault(image, self.world.ports.clock.now())
         else:
@@ -147,11 +148,41 @@ class Windows(Chapter):
         known = self._changes[image]
         if known and known[-1].version == version:
             return
-        build = self._builds.get(current["build"]["value"])
-        is_first = build is not None and _text(build["version"]) == version and build["phase"] == "finished"
-        urgent = is_first and build is not None and self._is_urgent(build)
-        calm = is_first and build is not None and self._is_calm(build)
+        urgent, calm = self._judge(image, current, None if left is None else left["current"])
         known.append(_Change(version=version, is_urgent=urgent, is_calm=calm))
+
+    def _judge(
+        self, image: str, current: Mapping[str, Any], left: Mapping[str, Any] | None
+    ) -> tuple[bool, bool]:
+        """Whether the change from `left` to `current` is urgent, and whether it is calm.
+
+        What a build brought says nothing about a version that becomes current again. Where a person took the version
+        before away, that was for a reason which nobody knows, and it may be urgent.
+        """
+        version, known = _text(current["version"]), self._changes[image]
+        if known and self._was_taken_away(image, known[-1].version) and _is_below(version, known[-1].version):
+            return False, False
+        if any(change.version == version for change in known):
+            return (False, False) if left is None else self._judge_return(left["inputs"], current["inputs"])
+        build = self._builds.get(current["build"]["value"])
+        if build is None or _text(build["version"]) != version or build["phase"] != "finished":
+            return False, False
+        return self._is_urgent(build), self._is_calm(build)
+
+    def _was_taken_away(self, image: str, version: str) -> bool:
+        return (image, version) in self.world.safety.taken_away
+
+    def _judge_return(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[bool, bool]:
+        """A version is used again, because its inputs are wanted again: what differs between the two is the change."""
+        changed = {part for part in new if new[part] != old[part]}
+        followed: Sequence[_Change] | None = ()
+        if "origin" in changed:
+            parent = new["origin"].get("image", {}).get("value", "")
+            is_same = old["origin"].get("image", {}).get("value") == parent
+            followed = self._changes_since(parent, _text(old["origin"]["version"])) if is_same else None
+        urgent = "platform" in changed or any(change.is_urgent for change in followed or ())
+        calm = followed is not None and all(change.is_calm for change in followed)
+        return urgent, calm and changed <= _CALM_PARTS
 
     def _look_at_build(self, build: Mapping[str, Any]) -> None:
         name = build["id"]["value"]
@@ -187,9 +218,13 @@ class Windows(Chapter):
         (old,) = [reason["old"] for reason in build["reasons"] if reason["kind"] == "parent-changed"]
         parent = build["inputs"]["origin"]["image"]["value"]
         name, _, version = old.partition("@")
+        return self._changes_since(parent, version) if name == parent else None
+
+    def _changes_since(self, parent: str, version: str) -> Sequence[_Change] | None:
+        """The changes of the parent after it had this version last; None where that is not known."""
         changes = self._changes[parent]
         seen = [place for place, change in enumerate(changes) if change.version == version]
-        return changes[seen[-1] + 1 :] if name == parent and seen else None
+        return changes[seen[-1] + 1 :] if seen else None
 
     def _demand_no_rest(self, build: Mapping[str, Any]) -> None:
         """(36) Outside its window, and (37) while it is suspended, an image begins nothing that can wait."""
@@ -223,6 +258,10 @@ def _is_open(window: str, moment: datetime) -> bool:
     days, first, last, zone = _HOURS[window]
     local = moment.astimezone(ZoneInfo(zone))
     return local.weekday() in days and first <= local.hour < last
+
+
+def _is_below(one: str, other: str) -> bool:
+    return [int(part) for part in one.split(".")] < [int(part) for part in other.split(".")]
 
 
 def _was_asked_for(head: Mapping[str, Any], build: Mapping[str, Any]) -> bool:

@@ -6,18 +6,19 @@ step in the same run, after the pass. Each other one gets a message.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.dispatch import Capacity, PendingBuild
+from pipeline_core.domain.capacity import Admitted, Capacity, CoreHold
+from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import Contended, FactoryError, StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.versions import next_version
 from pipeline_core.services.builds.stages import Stepper
 from pipeline_core.services.effects.effects import Effects
@@ -25,8 +26,9 @@ from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.services.outages.breakers import Breakers
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Ledger, SlotTaken
+from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.state.concurrency import changing
+from pipeline_core.state.limits.ledger import Ledger
 from pipeline_core.state.records import Stored
 from pipeline_core.state.rows import PAGE
 from pipeline_core.state.stores import Records
@@ -109,14 +111,16 @@ class Dispatcher:
         """Start builds, and add each to `started`; raises StaleWrite where another pass started one of them first.
 
         Every row that is read is started, removed or parked. The pass ends when a read gives no rows. That read
-        sees a build that was queued meanwhile (rule 8 of the engine), or the build's own message comes later.
+        sees a build that was queued meanwhile (rule 8 of the engine), or the build's own message comes later. A build
+        for which its team has too few cores is remembered, so that no later read gives the team's line again.
         """
         parked = 0
+        holds: Mapping[TeamName, CoreHold] = {}
         breakers = Breakers(
             self.records.index, self.outages, self.effects.clock, has_rows=ledger.has_breakers
         )
         for _ in range(_READS):
-            capacity = ledger.capacity
+            capacity = replace(ledger.capacity, holds=holds)
             if not capacity.can_start or breakers.hold_all():
                 return
             # More builds to park probably follow the parked ones: a larger read passes a long line in few reads.
@@ -125,17 +129,18 @@ class Dispatcher:
             if not line and not late:
                 return
             rows = {row.value.key: row for row in (*line, *late)}
-            chosen = decisions.choose(
+            choice = decisions.choose(
                 [row.value for row in line],
                 capacity,
                 self.records.capacity.team_slots,
                 late=[row.value for row in late],
             )
-            for pending, slot in chosen:
+            holds = choice.holds
+            for pending, slot in choice.starts:
                 self._start(rows.pop(pending.key), slot, ledger, breakers, started)
                 if breakers.hold_all():
                     return  # the one that was let through is the probe
-            parked = self._park(list(rows.values()), ledger)
+            parked = self._park(list(rows.values()), replace(ledger.capacity, holds=holds))
             if parked:
                 # A team may have got room while its builds were moved: only a new read shows that.
                 ledger = self.records.capacity.read(self.effects.clock.now())
@@ -145,7 +150,7 @@ class Dispatcher:
         """The first `most` rows of the shared line, with the teams' own rows that may start; and the late rows."""
         limit = self.records.capacity.team_slots
         seen = self.records.index.waiting(limit=min(most, PAGE))
-        line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
+        line = [row for row in seen if not _is_parked(row) or decisions.may_start(row.value, capacity, limit)]
         late = [row for row in line if row.value.rank.startswith(decisions.LATE)]
         if len(seen) < min(most, PAGE):
             return line, late
@@ -153,21 +158,39 @@ class Dispatcher:
         if turns:
             late += self.records.index.late(limit=turns)
         for team in self.records.index.parked_teams():
-            room = capacity.room_of(team, limit)
-            if room:
-                line += self.records.index.parked(team, limit=room)
-            if room and turns:
-                late += self.records.index.parked(team, limit=min(turns, room), late=True)
+            line += self._parked(team, capacity)
+            late += self._parked_late(team, capacity)
         return line, late
 
-    def _park(self, rows: Sequence[_Row], ledger: Ledger) -> int:
-        """Move builds whose team is at its limit into the team's own line; the number moved."""
-        if not rows:
-            return 0
-        capacity, limit = ledger.capacity, self.records.capacity.team_slots
-        full = [row for row in rows if not _is_parked(row) and capacity.is_full(row.value.team, limit)]
-        self.records.index.park(full)
-        return len(full)
+    def _parked(self, team: TeamName, capacity: Capacity) -> Sequence[_Row]:
+        """The first of a team's own line that may start, as many as it has room for."""
+        limit = self.records.capacity.team_slots
+        room, admitted = capacity.room_of(team, limit), capacity.admits(team, limit)
+        if not room:
+            return ()
+        return self.records.index.parked(team, limit=room, urgent=admitted is Admitted.SECURITY)
+
+    def _parked_late(self, team: TeamName, capacity: Capacity) -> Sequence[_Row]:
+        """Those of them that have waited long, where it is their turn.
+
+        The first of a team with a limit of cores is read in any case: younger builds wait for it if they must.
+        """
+        limit = self.records.capacity.team_slots
+        if capacity.admits(team, limit) is not Admitted.ALL:
+            return ()
+        fewest = 0 if capacity.team_slots.of(team).cores is None else 1
+        count = max(fewest, min(capacity.late_turns, capacity.room_of(team, limit)))
+        return self.records.index.parked(team, limit=count, late=True) if count else ()
+
+    def _park(self, rows: Sequence[_Row], capacity: Capacity) -> int:
+        """Move builds that a limit of their team holds back into the team's own line; the number moved."""
+        limit = self.records.capacity.team_slots
+        held = [
+            row for row in rows if not _is_parked(row) and not decisions.may_start(row.value, capacity, limit)
+        ]
+        if held:
+            self.records.index.park(held)
+        return len(held)
 
     def _start(self, row: _Row, slot: int, ledger: Ledger, breakers: Breakers, started: _Started) -> None:
         """Start the build of a row, if there is one to start; raises StaleWrite where another pass was faster.

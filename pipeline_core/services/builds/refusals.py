@@ -1,10 +1,11 @@
 """A step that Azure refused: is it too early to believe it, does an outage excuse it, or has the build failed?
 
 A note beside the attempt's files keeps the time of the first refusal. A refusal that cannot end by itself costs no
-call for that. What Azure refuses to the factory is never a team's fault.
+call for that. What Azure refuses to the factory is never a team's fault, and never says anything about a source: only
+a builder asks the Marketplace for a release. So it holds where the factory is deployed, unless it says where.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, platform_call, propagation
@@ -47,6 +48,7 @@ class Refusals:
         is_own = error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError)
         if is_own or (isinstance(error, NotProven) and error.is_of_version):
             return Failed(failure=failure)  # a check of the factory's own: no call of Azure was refused
+        failure = self._located(failure)
         met = self.outages.meet(build, failure, call, of_call=True)
         if isinstance(met, Paused):
             return Wait(delay=met.delay, paused=met.key)
@@ -64,7 +66,9 @@ class Refusals:
         if not paused and self.clock.now() < self._first(build, attempts.TROUBLED) + _PASSING:
             return None
         failure = Failure(error_class=error.error_class, message=str(error), scope=error.scope)
-        met = self.outages.meet(build, failure, platform_call.call_of(build.phase), of_call=True)
+        met = self.outages.meet(
+            build, self._located(failure), platform_call.call_of(build.phase), of_call=True
+        )
         return met if isinstance(met, Paused) else None
 
     def judge(self, build: Build, error: PermanentError) -> PermanentError | TransientError:
@@ -81,6 +85,13 @@ class Refusals:
             )
             return TransientError(ErrorClass.CONFLICT, text)
         return propagation.believed(error)
+
+    def _located(self, failure: Failure) -> Failure:
+        """The failure of a call, with where it holds. The class alone would say the source of a 404.
+
+        One cause would then open a breaker for each source.
+        """
+        return replace(failure, scope=failure.scope or self.outages.deployment)
 
     def _is_repeated(self, build: Build, error: PermanentError) -> bool:
         """True where a refusal that may end by itself lasts so long that it is not only a grant on its way."""

@@ -5,8 +5,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
 
+from pipeline_core.domain import machine_sizes
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
+from pipeline_core.domain.images import Registration
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.ports import Blobs
 from pipeline_core.wire.image_yaml import read as image_yaml
@@ -54,6 +56,18 @@ class Documents:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return definition
+
+    def cores_of(self, registration: Registration) -> int | None:
+        """The cores of the machines of an image's next build; None where nobody can tell.
+
+        A registration that does not keep the size, of many waivers or of an older release, costs a read of its
+        document. What is wrong with that says the build itself.
+        """
+        size = "" if registration.promises is None else registration.promises.vm_size
+        if not size:
+            with contextlib.suppress(PermanentError):
+                size = self.definition(registration.definition).build.vm_size
+        return machine_sizes.cores_of(size)
 
     def parse(self, document: Mapping[str, object], bundle: Digest) -> ImageDefinition:
         """A document that a person sent, as a domain value. Raises InvalidDocument with every problem."""

@@ -259,7 +259,10 @@ class Reconciler:
     ) -> _Queued:
         image = head.value.name
         waits = now if replaced is None else replaced.value.queued_at
-        build = _pending_build(head.value, decision, campaign, now, waits, observation.snapshot.world.heads)
+        build = replace(
+            _pending_build(head.value, decision, campaign, now, waits, observation.snapshot.world.heads),
+            cores=self.effects.documents.cores_of(head.value.registration),
+        )
         old_claim = observation.claims.get((image, decision.fingerprint))
         claim = Claim(
             image=image,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
 from pipeline_core.domain.access_table import ApiOperation
-from pipeline_core.domain.dispatch import TeamSlots
+from pipeline_core.domain.capacity import TeamSlots
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -255,8 +255,8 @@ class Policies:
         It finds the note that the recovery log keeps of a change until the change is complete.
         """
         limits = policy.limits
-        own = {team: each.builds for team, each in limits.teams.items()}
-        slots = TeamSlots(revision=policy.revision, general=limits.general.builds, teams=own)
+        own = {team: each.of_runs for team, each in limits.teams.items()}
+        slots = TeamSlots(revision=policy.revision, general=limits.general.of_runs, teams=own)
         self.records.capacity.save_team_slots(slots, is_current=lambda: self._is_in_force(policy.revision))
 
     def _is_in_force(self, revision: int) -> bool:

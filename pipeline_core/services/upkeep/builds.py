@@ -14,6 +14,7 @@ from functools import partial
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.capacity import Capacity
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
@@ -102,7 +103,8 @@ class BuildSweep:
 
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
-        seen = self.records.capacity.look()
+        seen = self.records.capacity.look(self.effects.clock.now())
+        self.records.capacity.forget(seen.over)
         active.holders, active.is_full, active.is_halted = seen.builds, seen.are_all, seen.is_halted
         if seen.has_breakers:
             active.breakers = tuple(each.value for each in self.records.breakers.list())
@@ -174,12 +176,14 @@ class BuildSweep:
     def show_late(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
         """Show late builds: once in the journal, and in the sweep's log. Of those that wait, some in each sweep."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
-        for build in late:
-            bulkhead.run(str(build.id), partial(self._show, build))
         since = now - EXPECTED[Phase.PENDING]
         waiting = [each for each in active.lines.waiting.values() if each.since <= since]
+        waits = bool(waiting) or any(build.phase is Phase.PENDING for build in late)
+        capacity = self.records.capacity.read(now).capacity if waits else None
+        for build in late:
+            bulkhead.run(str(build.id), partial(self._show, build, capacity))
         for each in in_turn(waiting, turn_of(now), _SHOWN):
-            bulkhead.run(str(each.build), partial(self._show_waiting, each.build, since))
+            bulkhead.run(str(each.build), partial(self._show_waiting, each.build, since, capacity))
         return len(late) + len(waiting)
 
     def _take(self, active: ActiveBuilds, identity: BuildId) -> bool:
@@ -241,14 +245,14 @@ class BuildSweep:
         self.records.index.add_pending(row)
         return True
 
-    def _show_waiting(self, identity: BuildId, since: datetime) -> bool:
+    def _show_waiting(self, identity: BuildId, since: datetime, capacity: Capacity | None) -> bool:
         stored = self.records.images.find_build(identity)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.phase_since > since:
             return False
-        return self._show(stored.value)
+        return self._show(stored.value, capacity)
 
-    def _show(self, build: Build) -> bool:
-        expected = EXPECTED[build.phase]
+    def _show(self, build: Build, capacity: Capacity | None) -> bool:
+        expected, why = EXPECTED[build.phase], self._why(build, capacity)
         self.effects.logs.note(
             "build-late",
             image=str(build.image),
@@ -256,10 +260,11 @@ class BuildSweep:
             campaign=str(build.campaign),
             phase=build.phase.value,
             hours=expected.total_seconds() / 3600,
+            why=why,
         )
         detail = (
             f"{build.phase.value} since {build.phase_since:%Y-%m-%d %H:%M} UTC, longer than"
-            f" {expected.total_seconds() / 3600:g} hours; {_WHY[build.phase]}"
+            f" {expected.total_seconds() / 3600:g} hours; {why}"
         )
         # The key names this stay in the phase, so that no later sweep can add an entry for the same stay.
         key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
@@ -270,3 +275,11 @@ class BuildSweep:
         except AlreadyExists:
             return False
         return True
+
+    def _why(self, build: Build, capacity: Capacity | None) -> str:
+        """Why a late build does not go on: the limit of its team that it waits for, or what such builds wait for."""
+        if capacity is not None and build.phase is Phase.PENDING:
+            wait = dispatch.why_waits(dispatch.first_row_of(build), capacity, self.effects.clock.now())
+            if wait is not None:
+                return wait.message
+        return _WHY[build.phase]

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.domain import conditions
+from pipeline_core.domain import conditions, dispatch
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Clock
 from pipeline_core.services.views.views import BuildHistory, BuildView, build_view
 from pipeline_core.state.history import JournalPage
 from pipeline_core.state.stores import Records
@@ -18,6 +21,7 @@ class History:
     """Also of a deleted image: its builds and its journal stay."""
 
     records: Records
+    clock: Clock
 
     def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildHistory:
         """A page of builds. The first page begins with the build that has not ended, beside the `limit` others.
@@ -54,7 +58,16 @@ class History:
             return None
         if stored is None or stored.value.is_finished:
             return None
-        return build_view(stored.value, conditions.of_build(stored.value, head))
+        return build_view(stored.value, self.conditions_of(stored.value, head))
+
+    def conditions_of(self, build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
+        """The conditions of a build. One that waits for a slot costs a read: it may wait for a limit of its team."""
+        held = conditions.of_build(build, head)
+        if build.phase is not Phase.PENDING or build.is_stopping:
+            return held
+        now = self.clock.now()
+        wait = dispatch.why_waits(dispatch.first_row_of(build), self.records.capacity.read(now).capacity, now)
+        return (*held, *conditions.waits_for_limit(build, wait))
 
     def _find_head(self, image: ImageName) -> ImageHead | None:
         try:

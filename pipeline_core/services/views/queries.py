@@ -156,7 +156,7 @@ class Queries:
         if stored is None:
             raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
         head = None if stored.value.is_finished else self.records.images.find_head(identity.image)
-        held = conditions.of_build(stored.value, None if head is None else head.value)
+        held = self.history.conditions_of(stored.value, None if head is None else head.value)
         return build_view(stored.value, held)
 
     def lineage(

@@ -132,7 +132,7 @@ class LateBuilds(Chapter):
             return
         is_held, teams = self._is_held(), self._teams(begun)
         for each in waiting:
-            if is_held:
+            if is_held or any(chapter.may_wait(each.team) for chapter in self.story.chapters):
                 each.begun = 0
                 continue
             if teams.get(each.team, 0) >= self.world.base.records.capacity.team_slots:

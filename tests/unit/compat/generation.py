@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain.capacity import RunLimits, TeamSlots
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
@@ -28,7 +29,7 @@ from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld
 from tests.unit.compat import forms, grant_samples, samples, sent
-from tests.unit.domain.factories import BASE, NOW, SOURCE
+from tests.unit.domain.factories import BASE, NOW, SOURCE, TEAM
 from tests.unit.services import policy_documents, scenes
 from tests.unit.wire import documents
 
@@ -183,8 +184,12 @@ def _sample_writes() -> Iterator[TableWrite]:
 
 
 def _take_slots(tables: MemoryTables) -> None:
-    """Two builds of one team have slots, and both budgets are in use and at rest."""
+    """Two builds of one team have slots and count in its day, and both budgets are in use and at rest."""
     store = CapacityStore(tables, slots=4, creates_per_hour=100, team_slots=4)
+    limits = RunLimits(builds=2, cores=16, builds_per_day=9)
+    store.save_team_slots(
+        TeamSlots(revision=2, general=limits, teams={TEAM: limits}), is_current=lambda: True
+    )
     ledger = store.read(NOW)
     for slot, pending in enumerate(samples.pendings()[:2]):
         other = replace(pending, build=BuildId(f"{pending.build.image}.{'ab' * 6}.{slot + 1}"))

@@ -20,7 +20,7 @@ from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
-from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.dispatch import PendingBuild, first_row_of
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.floors import LiveScan, Promises
 from pipeline_core.domain.images import (
@@ -142,6 +142,8 @@ def builds() -> Sequence[Build]:
             build=_ROOT.id,
             report=JudgedReport(attempt=2, digest=make.digest("d")),
         ),
+        not_before=NOW,
+        cores=4,
     )
     return (_ROOT, full)
 
@@ -256,8 +258,9 @@ def requests() -> Sequence[RebuildRequest]:
 
 
 def bundles() -> Sequence[BundleRecord]:
-    """The one kind."""
-    return (BundleRecord(digest=Digest("b" * 64), owners=(TEAM,), touched_at=NOW),)
+    """One in use, and one that is being removed."""
+    used = BundleRecord(digest=Digest("b" * 64), owners=(TEAM,), touched_at=NOW)
+    return (used, replace(used, digest=Digest("c" * 64), doomed="0x1"))
 
 
 def formers() -> Sequence[FormerImage]:
@@ -279,9 +282,8 @@ def formers() -> Sequence[FormerImage]:
 
 def pendings() -> Sequence[PendingBuild]:
     """One of each line."""
-    line = PendingBuild(
-        key=f"0-999999-20261121T120000-{_ROOT.id}", build=_ROOT.id, team=TEAM, campaign=_ROOT.campaign
-    )
+    build = replace(_ROOT, lane=Lane.SECURITY, cores=4)
+    line = first_row_of(build, f"0-999999-20261121T120000-{_ROOT.id}")
     late = replace(line, key=f"late-20261121T120000-{_ROOT.id}")
     return (line, late, line.parked())
 

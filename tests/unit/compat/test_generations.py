@@ -19,7 +19,7 @@ from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.wire import messages, policy, resent
 from pipeline_core.wire.image_yaml.read import read_definition_blob
 from pipeline_core.wire.job import BuildJob, BuildReport
-from pipeline_core.wire.provenance import Envelope, read_statement
+from pipeline_core.wire.provenance import Envelope, read_publication, read_statement
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
 from tests.unit.compat import generation, readers, samples
 from tests.unit.compat.generation import Generation
@@ -172,6 +172,8 @@ def _read_blob(container: str, name: str, content: bytes) -> bool:
         case "provenance", "json":
             assert Digest(hashlib.sha256(content).hexdigest()) == Digest(name.removesuffix(".json"))
             read_statement(content)
+        case "provenance", ending if ending.endswith("publication.dsse.json"):
+            read_publication(Envelope.from_wire(content).content())
         case "provenance", "dsse.json":
             read_statement(Envelope.from_wire(content).content())
         case "bundles", "tar.gz":
@@ -202,3 +204,19 @@ def test_the_program_never_overwrites_a_generation(tmp_path: Path, monkeypatch: 
     assert golden.main(["again"]) == 2
     assert (tmp_path / "002-again" / "rows.json").read_bytes() == before
     assert [kept.name for kept in generation.all_generations()] == ["002-again"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "begun", "most"), [("004-grants", 4, 0, None), ("005-cores", 8, 2, 16)]
+)
+def test_slots_of_a_team_have_the_cores_and_the_day_that_their_release_counted(
+    name: str, cores: int, begun: int, most: int | None
+) -> None:
+    """Before the cores were counted, each slot counts as a stated number, and the policy limited neither."""
+    (kept,) = [each for each in GENERATIONS if each.name == name]
+    store = CapacityStore(generation.stored(kept), slots=4, creates_per_hour=100, team_slots=4)
+    capacity = store.read(NOW).capacity
+    (team,) = capacity.by_team
+    assert (capacity.by_team[team], capacity.cores[team], capacity.begun[team]) == (2, cores, begun)
+    assert capacity.team_slots.of(team).cores == most
+    assert [store.release(build).is_freed for build in store.holders()] == [True, True]

@@ -10,7 +10,8 @@ from hypothesis import strategies as some
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.dispatch import LATE_EVERY, Capacity, PendingBuild, TeamSlots
+from pipeline_core.domain.capacity import LATE_EVERY, Capacity, RunLimits, TeamSlots
+from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.ports import NewContainerGroup
@@ -70,7 +71,7 @@ def test_a_choice_stays_within_slots_budget_and_teams_and_leaves_nobody_out_who_
     line = [_row(number, lane, chain, team) for number, (lane, chain, team, _) in enumerate(waiting)]
     late = [_late(row, number) for number, row in enumerate(line) if waiting[number][3]]
     capacity = _free(slots, creates=creates, starts=starts, **used)
-    chosen = dispatch.choose(line, capacity, limit, late=late)
+    chosen = dispatch.choose(line, capacity, limit, late=late).starts
     by_team = Counter({TeamName(team): count for team, count in used.items()})
     assert len(chosen) <= min(slots, max(0, creates))
     assert len({row.build for row, _ in chosen}) == len(chosen)
@@ -96,7 +97,10 @@ def test_a_choice_stays_within_slots_budget_and_teams_and_leaves_nobody_out_who_
 def test_the_policy_takes_slots_from_a_team_and_never_gives_more_than_the_settings(
     team: str, settings_limit: int, slots: int
 ) -> None:
-    limits = TeamSlots(general=5, teams={TeamName("ml"): 2, TeamName("payments"): None})
+    limits = TeamSlots(
+        general=RunLimits(builds=5),
+        teams={TeamName("ml"): RunLimits(builds=2), TeamName("payments"): RunLimits()},
+    )
     assert limits.within(TeamName(team), settings_limit) == slots
 
 
@@ -104,9 +108,11 @@ def test_the_policy_takes_slots_from_a_team_and_never_gives_more_than_the_settin
     ("limits", "has"),
     [
         (TeamSlots(), False),
-        (TeamSlots(teams={TeamName("ml"): None}), False),
-        (TeamSlots(teams={TeamName("ml"): 1}), True),
-        (TeamSlots(general=1), True),
+        (TeamSlots(teams={TeamName("ml"): RunLimits()}), False),
+        (TeamSlots(teams={TeamName("ml"): RunLimits(builds=1)}), True),
+        (TeamSlots(teams={TeamName("ml"): RunLimits(cores=1)}), True),
+        (TeamSlots(general=RunLimits(builds_per_day=0)), True),
+        (TeamSlots(general=RunLimits(builds=1)), True),
     ],
 )
 def test_it_is_known_whether_the_policy_limits_any_team(limits: TeamSlots, has: bool) -> None:
@@ -131,13 +137,16 @@ def test_a_team_over_its_limit_never_delays_another_team(
     """Whatever a team has in the lines that it may not start, the others start as if it were not there."""
     line = [_row(number, lane, chain, team) for number, (lane, chain, team, _) in enumerate(waiting)]
     late = [_late(row, number) for number, row in enumerate(line) if waiting[number][3]]
-    limits = TeamSlots(teams={TeamName(team): most for team, most in own.items()})
+    limits = TeamSlots(teams={TeamName(team): RunLimits(builds=most) for team, most in own.items()})
     capacity = replace(_free(slots, starts=starts, **used), team_slots=limits)
-    chosen = dispatch.choose(line, capacity, 4, late=late)
+    chosen = dispatch.choose(line, capacity, 4, late=late).starts
     full = {team for team in map(TeamName, TEAMS) if capacity.is_full(team, 4)}
     assert all(capacity.room_of(team, 4) == 0 for team in full)
     others = [row for row in line if row.team not in full]
-    assert chosen == dispatch.choose(others, capacity, 4, late=[row for row in late if row.team not in full])
+    assert (
+        chosen
+        == dispatch.choose(others, capacity, 4, late=[row for row in late if row.team not in full]).starts
+    )
     running = Counter({TeamName(team): count for team, count in used.items()})
     for row, _ in chosen:
         running[row.team] += 1
@@ -167,7 +176,7 @@ def test_a_background_build_starts_after_a_stated_number_of_others(
         # What the dispatcher reads: of each line as many rows as it can start.
         line = sorted(waiting.values(), key=lambda row: row.rank)[: capacity.can_start]
         overdue = sorted(late.values(), key=lambda row: row.rank)[: capacity.late_turns]
-        for row, _ in dispatch.choose(line, capacity, 1000, late=overdue):
+        for row, _ in dispatch.choose(line, capacity, 1000, late=overdue).starts:
             begun += 1
             place = int(str(row.build).split(".", maxsplit=1)[0].removeprefix("image-"))
             del waiting[place]
@@ -202,7 +211,14 @@ def test_a_build_is_late_after_an_hour_of_waiting() -> None:
     build = make.build(Phase.PENDING)
     early = dispatch.row_of(build, NOW + dispatch.LATE_AFTER - timedelta(seconds=1))
     late = dispatch.row_of(build, NOW + dispatch.LATE_AFTER)
-    assert early == PendingBuild(key=build.priority, build=build.id, team=TEAM, campaign=build.campaign)
+    assert early == PendingBuild(
+        key=build.priority,
+        build=build.id,
+        team=TEAM,
+        campaign=build.campaign,
+        cores=build.cores,
+        lane=build.lane,
+    )
     assert late == replace(early, key=dispatch.late_key(NOW, build.id))
 
 
@@ -210,7 +226,7 @@ def test_the_turn_of_a_late_build_counts_all_starts_so_far() -> None:
     line = [_row(number) for number in range(3)]
     late = [_late(_row(9), 9)]
     for starts, place in ((4, 0), (3, 1), (2, 2), (1, None)):
-        chosen = dispatch.choose(line, _free(3, starts=starts), 10, late=late)
+        chosen = dispatch.choose(line, _free(3, starts=starts), 10, late=late).starts
         found = [number for number, (row, _) in enumerate(chosen) if row.build == _build(9)]
         assert found == ([] if place is None else [place])
         assert _free(3, starts=starts).late_turns == len(found)

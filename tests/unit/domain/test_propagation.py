@@ -5,7 +5,16 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain import propagation
-from pipeline_core.domain.errors import ErrorClass, NotAllowed, NotFound, ParentNotFound, PermanentError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    NotAllowed,
+    NotFound,
+    Owner,
+    ParentNotFound,
+    PermanentError,
+    ScopeKind,
+)
 from pipeline_core.domain.retry import GiveUp, TryAgain, next_attempt, next_try
 from tests.unit.domain.factories import NOW
 
@@ -53,6 +62,13 @@ def test_what_is_believed_says_for_how_long_and_what_to_do(
     assert found.error_class is error_class
     assert str(found).startswith(str(error))
     assert all(word in str(found) for word in words)
+
+
+def test_what_is_believed_holds_where_the_refusal_said() -> None:
+    refused = NotAllowed("write it: 403 AuthorizationFailed")
+    refused.owner, refused.scope = Owner.AZURE, ErrorScope(kind=ScopeKind.SIZE, name="Standard_D4s_v5")
+    found = propagation.believed(refused)
+    assert (found.owner, found.scope) == (refused.owner, refused.scope)
 
 
 def test_an_attempt_of_the_builder_waits_for_a_right_by_its_retries() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.domain import dispatch, reasons, retry
-from pipeline_core.domain.dispatch import Capacity, PendingBuild
+from pipeline_core.domain.capacity import Capacity
+from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
 from pipeline_core.domain.journal import entry_key
 from pipeline_core.domain.names import BuildId, TeamName
@@ -234,7 +235,7 @@ def test_builds_are_chosen_within_every_limit(
         creates_left=creates,
     )
     pending = [_pending("a", 1), _pending("a", 2), _pending("b", 3)]
-    pairs = dispatch.choose(pending, capacity, limit)
+    pairs = dispatch.choose(pending, capacity, limit).starts
     assert [int(one.key[2:]) for one, _ in pairs] == chosen
     assert [slot for _, slot in pairs] == list(slots)[: len(chosen)]
 

@@ -16,7 +16,8 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Row, TableWrite, WriteKind
-from pipeline_core.state.capacity import CapacityStore, Ledger, SlotReleased, SlotTaken
+from pipeline_core.state.capacity import CapacityStore, SlotReleased, SlotTaken
+from pipeline_core.state.limits.ledger import Ledger
 from tests.unit.domain.factories import NOW
 
 SLOTS, TEAM_SLOTS, PER_HOUR, PER_BURST = 4, 2, 6, 5
@@ -66,7 +67,7 @@ class Dispatching(RuleBasedStateMachine):
         ledger = self.ledgers[which]
         pending = _pending(number, self.teams.get(_pending(number).build, team))
         held = self.store.holds(pending.build)
-        for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS):
+        for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS).starts:
             if self.store.take(slot, chosen, ledger) is SlotTaken.TAKEN and not held:
                 self.teams[chosen.build] = str(chosen.team)
                 self.created.append(ledger.now)
@@ -125,7 +126,7 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
     store = _store()
     ledger = store.read(NOW)
     pending = [_pending(number, team) for number, team in enumerate(teams)]
-    for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS):
+    for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS).starts:
         assert store.take(slot, candidate, ledger) is SlotTaken.TAKEN
     allowed = sum(min(count, TEAM_SLOTS) for count in Counter(teams).values())
     assert len(store.holders()) == min(SLOTS, PER_BURST, allowed)

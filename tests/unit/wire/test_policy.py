@@ -43,10 +43,12 @@ spec:
     requestsPerDay: 40
     bundlesPerDay: 30
     builds: 6
+    cores: 24
+    buildsPerDay: 60
     changesPerMinute: 20
     teams:
       data-lake: {images: 0, machineSizes: [], timeout: 8h}
-      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9, builds: 2}
+      payments: {replicas: 5, regions: 4, requestsPerDay: 0, bundlesPerDay: 9, builds: 2, cores: 8, buildsPerDay: 0}
   enforcedFrom: 2027-01-31
 """
 LIMITS = PerTeamLimits(
@@ -58,6 +60,8 @@ LIMITS = PerTeamLimits(
     requests_per_day=40,
     bundles_per_day=30,
     builds=6,
+    cores=24,
+    builds_per_day=60,
 )
 EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
 
@@ -100,7 +104,14 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
                     LIMITS, images=0, machine_sizes=frozenset(), timeout=timedelta(hours=8)
                 ),
                 TeamName("payments"): replace(
-                    LIMITS, replicas=5, regions=4, requests_per_day=0, bundles_per_day=9, builds=2
+                    LIMITS,
+                    replicas=5,
+                    regions=4,
+                    requests_per_day=0,
+                    bundles_per_day=9,
+                    builds=2,
+                    cores=8,
+                    builds_per_day=0,
                 ),
             },
             changes_per_minute=20,
@@ -224,6 +235,13 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
         ("spec", "limits", "requestsPerDay"),
         -1,
         "spec.limits.requestsPerDay",
+        "is -1",
+    ),
+    "no core": (("spec", "limits", "cores"), 0, "spec.limits.cores", "is 0"),
+    "fewer than no builds a day": (
+        ("spec", "limits", "buildsPerDay"),
+        -1,
+        "spec.limits.buildsPerDay",
         "is -1",
     ),
     "no replica": (("spec", "limits", "replicas"), 0, "spec.limits.replicas", "is 0"),

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.domain import dispatch
-from pipeline_core.domain.dispatch import LATE_AFTER, LATE_EVERY
+from pipeline_core.domain.capacity import LATE_EVERY
+from pipeline_core.domain.dispatch import LATE_AFTER
 from pipeline_core.domain.names import CampaignId, ImageName, TeamName
 from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.builds import dispatch as dispatching

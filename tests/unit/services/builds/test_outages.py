@@ -9,12 +9,15 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.domain.names import CampaignId, ImageName, Region
 from pipeline_core.domain.platform_breaker import WINDOW, PlatformBreaker
 from pipeline_core.domain.platform_call import PlatformCall
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.state.history import BuildPage, HistoryStore
 from pipeline_core.state.images import ImageStore
+from simulation import fleet
 from simulation.faults import Kind
 from simulation.trouble.outages import ReportedCause, SimulatedOutage
 from simulation.world import SimulatedWorld
@@ -68,6 +71,25 @@ def test_a_call_that_the_platform_refuses_blocks_nobody(error_class: ErrorClass)
     assert (outages.current(made), outages.alerts(made)) == (6, 1)
     assert len(outages.hurt(made)) <= 3
     assert (_open(made), made.poisoned) == ([], [])
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.NOT_FOUND, ErrorClass.TERMS])
+def test_a_call_of_the_factory_says_nothing_about_a_source(error_class: ErrorClass) -> None:
+    """Only a builder asks for a release. Else one cause opens a breaker for each source, and each has its probes."""
+    outage = Outage(creation=lambda: _refused(error_class))
+    made = outages.make(outage, slots=3)
+    for name, source in {"lvm": fleet.SOURCE, "raw": fleet.SECOND, "nightly": fleet.BUSY}.items():
+        offered = MarketplaceSource(**source, location=Region("westeurope"))
+        made.ports.marketplace.publish(offered, MarketplaceVersion.parse("9.6.2025112113"))
+        made.register(f"{name}-1", None, source=source)
+        made.register(f"{name}-2", None, source=source, team="shop")
+    outage.until = made.ports.clock.now() + 3 * HOUR
+    made.run_until(outage.until - MINUTE)
+    (opened,) = _open(made)
+    assert (str(opened.scope), opened.holds_all) == ("region:westeurope", True)
+    made.run_until(outage.until + 2 * HOUR)
+    assert (outages.current(made), outages.alerts(made), _open(made)) == (6, 1, [])
+    assert len(outages.hurt(made)) <= 3
 
 
 @pytest.mark.parametrize("error_class", [ErrorClass.MIRROR, ErrorClass.EVICTION, ErrorClass.PERMISSION])
@@ -176,14 +198,24 @@ def test_a_lack_of_capacity_fails_no_build_and_raises_no_alert() -> None:
     assert (outages.hurt(made), outages.alerts(made), _open(made)) == ([], 0, [])
 
 
-def test_an_open_breaker_is_in_the_journal_and_shown_on_what_it_holds_back() -> None:
-    outage = Outage(creation=lambda: _refused(ErrorClass.TERMS))
-    made = _hit(outage)
-    made.run_until(made.ports.clock.now() + 5 * MINUTE)
+@pytest.mark.parametrize(
+    ("outage", "scope"),
+    [
+        (Outage(creation=lambda: _refused(ErrorClass.TERMS)), "region:westeurope"),
+        (Outage(report=ErrorClass.TERMS), "source:redhat:rhel:9-lvm-gen2"),
+    ],
+    ids=["a call of the factory", "a builder"],
+)
+def test_an_open_breaker_is_in_the_journal_and_shown_on_what_it_holds_back(
+    outage: Outage, scope: str
+) -> None:
+    made = _hit(outage, lasts=HOUR)
+    scenes.until(made, lambda: bool(_open(made)))
+    made.run_until(made.ports.clock.now() + MINUTE)
     (opened,) = _open(made)
     assert opened.opened_by is not None
     entry = scenes.entry_of(made, opened.opened_by.image, Event.PLATFORM_BREAKER_OPENED)
-    assert entry.detail.startswith("terms in source:redhat:rhel:9-lvm-gen2")
+    assert entry.detail.startswith(f"terms in {scope}")
     waits = [ImageName(f"image-{number}") for number in range(6)]
     shown = {each.type.value for name in waits for each in made.factory.queries.image(name).image.conditions}
     assert "PlatformFault" in shown

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, PermanentError, ScopeKind
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
@@ -318,7 +318,10 @@ def test_a_publication_that_fails_for_good_is_noted_before_anything_is_deleted()
     made.drain()
     ended = copying.after(made, build)
     assert ended.result is Result.FAILED
-    assert ended.failure == Failure(error_class=ErrorClass.POLICY, message=str(error), owner=Owner.PLATFORM)
+    region = ErrorScope(kind=ScopeKind.REGION, name="westeurope")
+    assert ended.failure == Failure(
+        error_class=ErrorClass.POLICY, message=str(error), owner=Owner.PLATFORM, scope=region
+    )
     assert copying.left(made) == []
 
 

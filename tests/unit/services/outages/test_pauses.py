@@ -282,7 +282,7 @@ def test_a_pause_without_a_row_is_written_again_by_the_next_one() -> None:
     assert (first.pause, second.pause) != (None, None)
     assert first.pause is not None and second.pause is not None  # noqa: PT018 - for the type checker
     assert second.pause.revision == first.pause.revision + 1
-    assert scenes.capacity(made).look().is_halted
+    assert scenes.capacity(made).look(made.ports.clock.now()).is_halted
 
 
 def test_a_copy_that_cannot_be_read_pauses_the_factory() -> None:
@@ -335,7 +335,7 @@ def test_a_pause_whose_process_dies_is_completed_by_the_sweep_or_was_never_one(
 ) -> None:
     made, _ = _about_to_build()
     _killed_at(made, port, method, at)
-    was_begun = scenes.capacity(made).look().is_halted
+    was_begun = scenes.capacity(made).look(made.ports.clock.now()).is_halted
     made.factory.sweeper.sweep()
     made.ports.clock.advance(LATER)
     assert made.factory.pauses.show().state is (PauseState.PAUSED if was_begun else PauseState.RUNNING)

@@ -90,7 +90,7 @@ def test_an_older_release_that_counts_a_creation_keeps_the_pause() -> None:
     row = made.ports.tables.find("capacity", "slots", spending.KEY)
     assert row is not None
     made.ports.tables.write("capacity", [TableWrite(verb=WriteKind.REPLACE, row=row)])
-    assert scenes.capacity(made).look().is_halted
+    assert scenes.capacity(made).look(made.ports.clock.now()).is_halted
 
 
 @pytest.mark.parametrize("number", [1, 3])

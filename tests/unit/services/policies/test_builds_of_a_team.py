@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.domain.dispatch import TeamSlots
+from pipeline_core.domain.capacity import TeamSlots
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.ports import TableWrite, WriteKind

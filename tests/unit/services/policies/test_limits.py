@@ -110,3 +110,22 @@ def test_a_limit_below_what_exists_stops_nothing_and_is_asked_at_the_next_change
         "spec.build.timeout",
     }
     assert scenes.head(made, BASE).current is not None
+
+
+def test_a_machine_with_more_cores_than_the_team_may_use_is_refused_and_what_is_registered_goes_on() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    made.register("pay-1", "rhel9-base", team="payments", size="Standard_D8s_v5")
+    _limits(made, teams={"payments": {"cores": 4}})
+    (problem,) = _refused(made, "pay-2", team="payments", size="Standard_D8s_v5")
+    assert problem.path == "spec.build.vmSize"
+    assert problem.message == (
+        "is Standard_D8s_v5 with 8 cores, and the limit of team payments in policy 1 allows 4 for all builds of the"
+        " team"
+    )
+    (problem,) = _refused(made, "pay-2", team="payments", size="Standard_Large")
+    assert problem.message.startswith("is Standard_Large, whose name does not say how many cores it has")
+    made.register("data-1", "rhel9-base", team="data", size="Standard_Large")
+    shown = made.factory.queries.image(ImageName("pay-1")).image
+    assert ConditionType.BELOW_FLOOR in {each.type for each in shown.conditions}
+    made.settle()
+    assert scenes.head(made, ImageName("pay-1")).current is not None
