@@ -137,6 +137,8 @@ def test_what_a_floor_refused_may_try_again_under_a_laxer_one(
     [
         ("compliance", False, ErrorClass.COMPLIANCE, FLOOR),
         ("severities", False, ErrorClass.COMPLIANCE, FLOOR),
+        ("share", False, ErrorClass.COMPLIANCE, FLOOR),
+        ("rules", False, ErrorClass.COMPLIANCE, FLOOR),
         ("waivers", False, ErrorClass.COMPLIANCE, FLOOR),
         ("ratchet", False, ErrorClass.COMPLIANCE, FLOOR),
         ("hygiene", False, ErrorClass.HYGIENE, None),
