@@ -46,6 +46,12 @@ test-unit: setup  ## the quick tests: no process, no port
 test-openapi: setup  ## schemathesis asks the API what its OpenAPI document promises, by each role; about 5 minutes
 	@$(PY) -m pytest -n 0 tests/openapi
 
+content-check: setup .cache/ansible-rhel9/.installed .cache/content-check/.installed  ## a root like Azure's is hardened by the real steps and scanned; hygiene looks at real packages
+	@tools/check.sh ansible yaml shell && $(PY) -m tools.content.tailoring && $(PY) -m pytest -n 0 -rPs tests/content tests/unit/images/test_tailoring.py tests/unit/images/test_guide.py
+
+.cache/%/.installed: tools/%.txt $(VENV)/.installed
+	@tools/install_lock.sh $(PY) $< -- --upgrade --target $(@D) && touch $@
+
 campaign: setup  ## 2,000 seeds of the whole simulated story; stopped, it goes on where it was; ARGS="--seeds 100"
 	@$(PY) -m simulation.campaign $(ARGS)
 
@@ -63,17 +69,13 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
-	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis tools/content-check; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
+	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks tools/schemathesis tools/content-check tools/ansible-rhel9; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/; needs Go. packer-test runs the templates through it
 	@$(PY) -m tools.build_packer
 
 packer-test: packer  # the templates through the real Packer; PACKER_AZURE_PLUGIN=path takes another plugin
 	@IMAGE_FACTORY_REQUIRE="packer,$${IMAGE_FACTORY_REQUIRE:-}" $(PY) -m pytest -n 2 --dist loadgroup tests/packer
-
-content-check: setup  # real packages through the hygiene check of images; asks the package indexes
-	@[ -d .cache/content-check ] || tools/install_lock.sh $(PY) tools/content-check.txt -- --upgrade --target .cache/content-check
-	@$(PY) -m pytest -n 0 -m content tests/content
 
 clean:  ## remove what the targets made
 	@rm -rf $(VENV) .matrix .packer local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

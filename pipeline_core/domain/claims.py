@@ -12,7 +12,8 @@ from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
 
-_BY_FLOOR = frozenset({"compliance", "severities", "waivers", "ratchet"})  # gates that look at SecOps' floor
+# The gates that look at SecOps' floor.
+_BY_FLOOR = frozenset({"compliance", "severities", "share", "rules", "waivers", "ratchet"})
 COOL_DOWN = timedelta(minutes=30)  # rest after a transient failure that used up its tries
 
 

@@ -44,13 +44,17 @@ class WaiverRules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplianceFloor:
     """What every scan must reach. `profile` is required where it is set; `always_fail` are severities of which no
-    rule may fail without a waiver; `ratchet` is how many points a child may score below its parent; `waivers` says
-    which waivers count: `Policy.floor` fills in the policy's own rules."""
+    rule may fail without a waiver; `ratchet` is how many points a child may score below its parent; `min_share` is
+    the percent of the evaluated rules that pass, where each rule counts the same; `must_pass` are ids of rules,
+    without prefix, that pass or are waived; `waivers` says which waivers count: `Policy.floor` fills in the policy's
+    own rules."""
 
     profile: str | None = None
     min_score: int = 0
     always_fail: frozenset[Severity] = frozenset()
     ratchet: float = 0.0
+    min_share: float = 0.0
+    must_pass: frozenset[str] = frozenset()
     waivers: WaiverRules = WaiverRules()
 
     def is_laxer(self, than: "ComplianceFloor") -> bool:
@@ -63,6 +67,8 @@ class ComplianceFloor:
         if than.profile is not None and self.profile != than.profile:
             return True
         if self.min_score < than.min_score or self.ratchet > than.ratchet:
+            return True
+        if self.min_share < than.min_share or than.must_pass - self.must_pass:
             return True
         if than.always_fail - self.always_fail:
             return True

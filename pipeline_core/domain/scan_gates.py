@@ -45,6 +45,10 @@ def judge(
     verdicts = [_compliance(wanted, scan, waived, score)]
     if floor.always_fail:
         verdicts.append(_severities(scan, waived, floor.always_fail))
+    if floor.min_share:
+        verdicts.append(_share(scan, waived, floor.min_share))
+    if floor.must_pass:
+        verdicts.append(_rules(scan, waived, floor.must_pass))
     if waivers:
         verdicts.append(_waivers(scan, waived))
     if parent is not None:
@@ -112,6 +116,34 @@ def _severities(scan: Scan, waived: _Waived, always_fail: frozenset[Severity]) -
     text = f"no rule of severity {words} may fail without a waiver: "
     text += f"{_named(refused)}{_remedy_of(refused, waived)}" if refused else "none did"
     return Verdict(gate="severities", passed=not refused, evidence=_cut(text), simulated=scan.simulated)
+
+
+def _share(scan: Scan, waived: _Waived, least: float) -> Verdict:
+    """How many of the rules pass. The scanner's score weighs a group of one rule like a group of thirty."""
+    evaluated = scan.counts.evaluated
+    good = evaluated - len(_unwaived(scan, waived))
+    share = 100 * good / evaluated
+    passed = share >= least - _NOISE
+    text = f"{good} of {evaluated} rules pass or are waived: {_shown(share)} % of at least {least:g} %"
+    if not passed:
+        text += f"; not {_named(_unwaived(scan, waived))}{_remedy(scan, waived)}"
+    return Verdict(gate="share", passed=passed, evidence=_cut(text), simulated=scan.simulated)
+
+
+def _rules(scan: Scan, waived: _Waived, must_pass: frozenset[str]) -> Verdict:
+    """Rules by name: each has passed or is waived. One that the scan did not evaluate has not passed."""
+    refused = [finding for finding in _unwaived(scan, waived) if finding.rule in must_pass]
+    failing = {finding.rule for finding in scan.findings}
+    silent = sorted(must_pass - failing - scan.passed - waived.valid.keys())
+    text = f"{len(must_pass)} rules must pass or be waived: "
+    parts = [f"{_named(refused)}{_remedy_of(refused, waived)}"] if refused else []
+    if silent:
+        more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
+        parts.append(
+            f"the scan says nothing of {', '.join(silent[:_NAMED])}{more}: see whether the profile has them"
+        )
+    text += "; ".join(parts) or "they do"
+    return Verdict(gate="rules", passed=not parts, evidence=_cut(text), simulated=scan.simulated)
 
 
 def _waivers(scan: Scan, waived: _Waived) -> Verdict:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from pipeline_core.domain import canonical
-from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.compliance import Severity, short_id
 from pipeline_core.domain.definitions import LARGEST_OS_DISK
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.lineage import MAX_IMAGES
@@ -28,6 +28,7 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 
 BASE_LIMIT = 100
 TEAM_LIMIT = 200
+RULE_LIMIT = 200
 
 _Duration = Annotated[
     str,
@@ -51,6 +52,8 @@ class Floor(Part):
     min_score: Annotated[int, Field(ge=0, le=100)] | None = None
     always_fail: Annotated[list[_Severity], Field(max_length=len(Severity))] | None = None
     ratchet: _Points | None = None
+    min_share: _Points | None = None
+    must_pass: Annotated[list[values.RuleText], Field(max_length=RULE_LIMIT)] | None = None
 
     def over(self, general: ComplianceFloor) -> ComplianceFloor:
         """This floor. The values of absent keys come from `general`."""
@@ -59,6 +62,10 @@ class Floor(Part):
             min_score=general.min_score if self.min_score is None else self.min_score,
             always_fail=general.always_fail if self.always_fail is None else frozenset(self.always_fail),
             ratchet=general.ratchet if self.ratchet is None else self.ratchet,
+            min_share=general.min_share if self.min_share is None else self.min_share,
+            must_pass=general.must_pass
+            if self.must_pass is None
+            else frozenset(map(short_id, self.must_pass)),
         )
 
 

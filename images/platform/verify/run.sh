@@ -55,13 +55,20 @@ write hygiene "$work/findings" "${reports[@]}" "$results/hygiene.json"
 
 if [[ -n $profile ]]; then
   adjusted=()
-  [[ -z $tailoring ]] || adjusted=(--tailoring-file "$tailoring")
-  dnf --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner scap-security-guide
+  if [[ -n $tailoring ]]; then
+    adjusted=(--tailoring-file "$tailoring")
+  elif [[ -s $here/scap/tailoring-${profile##*_profile_}.xml ]]; then
+    # SecOps' own, which the bases are hardened by. Its profile has the same short id.
+    profile=${profile##*_profile_}
+    adjusted=(--tailoring-file "$here/scap/tailoring-$profile.xml")
+  fi
+  dnf --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner
+  content=$("$BASH" "$here/scap/content.sh" "$work")
   code=0
   # The profile is found by the end of its id, in the tailoring first. XCCDF results contain the whole benchmark, with
   # the rules' titles and severities. An ARF would add only the scanner's content, not a finding about the machine.
   oscap xccdf eval --profile "$profile" "${adjusted[@]}" --results "$work/xccdf.xml" --report "$work/report.html" \
-    /usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml || code=$?
+    "$content" || code=$?
   # 0: every rule passes. 2: some rules fail. Any other code: it could not scan. The builder reads the file.
   if ((code != 0 && code != 2)); then
     echo "verify: oscap ended with $code for the profile $profile" >&2

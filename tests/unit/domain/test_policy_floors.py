@@ -18,13 +18,23 @@ from tests.unit.domain.factories import BASE, CHILD
 TODAY = date(2026, 11, 21)
 RULES = WaiverRules(grantors=frozenset({"a@example.com", "b@example.com"}), longest=timedelta(days=30))
 FLOOR = ComplianceFloor(
-    profile="cis", min_score=80, always_fail=frozenset({Severity.HIGH}), ratchet=2.0, waivers=RULES
+    profile="cis",
+    min_score=80,
+    always_fail=frozenset({Severity.HIGH}),
+    ratchet=2.0,
+    min_share=50.0,
+    must_pass=frozenset({"no_empty_passwords"}),
+    waivers=RULES,
 )
 STRICTER = {
     "the same": FLOOR,
     "a higher score": replace(FLOOR, min_score=90),
     "another severity": replace(FLOOR, always_fail=frozenset({Severity.HIGH, Severity.LOW})),
     "a tighter ratchet": replace(FLOOR, ratchet=0.0),
+    "a share of the rules": replace(FLOOR, min_share=97.5),
+    "another rule by name": replace(
+        FLOOR, must_pass=frozenset({"no_empty_passwords", "aide_build_database"})
+    ),
     "fewer grantors": replace(FLOOR, waivers=replace(RULES, grantors=frozenset({"a@example.com"}))),
     "another grantor": replace(FLOOR, waivers=replace(RULES, grantors=frozenset({"c@example.com"}))),
     "shorter waivers": replace(FLOOR, waivers=replace(RULES, longest=timedelta(days=7))),
@@ -36,6 +46,8 @@ LAXER = {
     "no severity": replace(FLOOR, always_fail=frozenset()),
     "other severities": replace(FLOOR, always_fail=frozenset({Severity.LOW})),
     "a wider ratchet": replace(FLOOR, ratchet=2.5),
+    "a rule less": replace(FLOOR, must_pass=frozenset({"aide_build_database"})),
+    "a lower share": replace(FLOOR, min_share=49.0),
     "longer waivers": replace(FLOOR, waivers=replace(RULES, longest=timedelta(days=31))),
     "waivers of any length": replace(FLOOR, waivers=replace(RULES, longest=None)),
     "lower in one thing, higher in the others": replace(FLOOR, min_score=100, ratchet=2.5),
@@ -125,6 +137,8 @@ def test_what_a_floor_refused_may_try_again_under_a_laxer_one(
     [
         ("compliance", False, ErrorClass.COMPLIANCE, FLOOR),
         ("severities", False, ErrorClass.COMPLIANCE, FLOOR),
+        ("share", False, ErrorClass.COMPLIANCE, FLOOR),
+        ("rules", False, ErrorClass.COMPLIANCE, FLOOR),
         ("waivers", False, ErrorClass.COMPLIANCE, FLOOR),
         ("ratchet", False, ErrorClass.COMPLIANCE, FLOOR),
         ("hygiene", False, ErrorClass.HYGIENE, None),

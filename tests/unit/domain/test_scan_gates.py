@@ -302,6 +302,8 @@ _floors = st.builds(
     ComplianceFloor,
     always_fail=st.frozensets(st.sampled_from(Severity)),
     ratchet=st.floats(0, 10),
+    min_share=st.floats(0, 100),
+    must_pass=st.frozensets(st.sampled_from("abcd"), max_size=2),
 )
 
 
@@ -313,7 +315,7 @@ def test_a_valid_waiver_never_makes_it_worse_and_a_void_one_never_makes_it_bette
     without, some, every = (
         scans.judge(scan, *given, least=least, floor=floor) for given in ([], valid, waivers)
     )
-    for gate in ("compliance", "severities"):
+    for gate in ("compliance", "severities", "share", "rules"):
         if gate in without:
             assert some[gate].passed >= without[gate].passed
             assert every[gate].passed is some[gate].passed
@@ -343,6 +345,8 @@ def test_a_stricter_floor_never_lets_more_pass(
         floor,
         always_fail=floor.always_fail | other.always_fail,
         ratchet=min(floor.ratchet, other.ratchet),
+        min_share=max(floor.min_share, other.min_share),
+        must_pass=floor.must_pass | other.must_pass,
     )
     loose = scans.judge(scan, least=least, floor=floor, parent=BASE)
     strict = scans.judge(scan, least=min(least + 5, 100), floor=stricter, parent=BASE)

@@ -252,8 +252,22 @@ def test_the_scanner_is_given_the_profile_and_the_tailoring_where_there_is_one(
     assert guest.verify(profile="cis_server_l1", tailoring=tailoring).returncode == 0
     called = (guest.folder / "called").read_text("utf-8")
     assert "--profile cis_server_l1 " in called
-    assert (f"--tailoring-file {tailoring} " in called) is bool(tailoring)
-    assert ("--tailoring-file" in called) is bool(tailoring)
+    secops = guest.folder / "platform" / "platform" / "scap" / "tailoring-cis_server_l1.xml"
+    assert f"--tailoring-file {tailoring or secops} " in called
+    assert called.count("--tailoring-file") == 1
+
+
+def test_secops_tailoring_is_used_where_the_definition_has_none(guest: Guest) -> None:
+    guest.oscap(2, SCAN)
+    for profile in ("cis_server_l1", "xccdf_org.ssgproject.content_profile_cis_server_l1"):
+        assert guest.verify(profile=profile).returncode == 0
+        called = (guest.folder / "called").read_text("utf-8")
+        tailoring = guest.folder / "platform/platform/scap/tailoring-cis_server_l1.xml"
+        assert f"--profile cis_server_l1 --tailoring-file {tailoring} " in called
+    assert guest.verify(profile="cis_server_l1", tailoring="team.xml").returncode == 0
+    assert "--tailoring-file team.xml " in (guest.folder / "called").read_text("utf-8")
+    assert guest.verify(profile="pci-dss").returncode == 0
+    assert "--tailoring-file" not in (guest.folder / "called").read_text("utf-8")
 
 
 def test_a_scanner_that_could_not_scan_fails_the_stage(guest: Guest) -> None:

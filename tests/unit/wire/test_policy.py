@@ -22,10 +22,12 @@ apiVersion: imagefactory/v1
 kind: Policy
 metadata: {description: The floor of 2027.}
 spec:
-  compliance: {profile: cis_server_l1, minScore: 80, alwaysFail: [high, medium], ratchet: 0.5}
+  compliance:
+    {profile: cis_server_l1, minScore: 80, alwaysFail: [high, medium], ratchet: 0.5, minShare: 97.5,
+     mustPass: [xccdf_org.ssgproject.content_rule_no_empty_passwords]}
   bases:
     rhel9-vault: {profile: stig, minScore: 90}
-    rhel9-lab: {alwaysFail: [], ratchet: 5}
+    rhel9-lab: {alwaysFail: [], ratchet: 5, minShare: 0, mustPass: []}
   waivers: {grantors: [0D0F5A3C-1111-4222-8333-44445555aaaa, 'role:Waivers.Grant'], longest: 90d}
   sources: [{publisher: RedHat, offer: RHEL, sku: 9-lvm-gen2}]
   regions: [westeurope, northeurope]
@@ -76,14 +78,17 @@ def _problems(document: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_the_floor_for_all() -> None:
-    severe = frozenset({Severity.HIGH, Severity.MEDIUM})
+    common: dict[str, Any] = {
+        "always_fail": frozenset({Severity.HIGH, Severity.MEDIUM}),
+        "ratchet": 0.5,
+        "min_share": 97.5,
+        "must_pass": frozenset({"no_empty_passwords"}),
+    }
     assert parse_policy(_full(), revision=7) == Policy(
         revision=7,
-        compliance=ComplianceFloor(profile="cis_server_l1", min_score=80, always_fail=severe, ratchet=0.5),
+        compliance=ComplianceFloor(profile="cis_server_l1", min_score=80, **common),
         bases={
-            ImageName("rhel9-vault"): ComplianceFloor(
-                profile="stig", min_score=90, always_fail=severe, ratchet=0.5
-            ),
+            ImageName("rhel9-vault"): ComplianceFloor(profile="stig", min_score=90, **common),
             ImageName("rhel9-lab"): ComplianceFloor(profile="cis_server_l1", min_score=80, ratchet=5),
         },
         waivers=WaiverRules(grantors=frozenset({OID, "role:waivers.grant"}), longest=timedelta(days=90)),
@@ -129,6 +134,13 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
         "80",
         "spec.compliance.minScore",
         "where a whole",
+    ),
+    "a share over 100": (("spec", "compliance", "minShare"), 100.5, "spec.compliance.minShare", "is 100.5"),
+    "a rule with a wildcard": (
+        ("spec", "compliance", "mustPass"),
+        ["no_*"],
+        "spec.compliance.mustPass[0]",
+        "'no_*'",
     ),
     "a negative ratchet": (("spec", "compliance", "ratchet"), -1, "spec.compliance.ratchet", "is -1"),
     "a ratchet as text": (
