@@ -46,7 +46,7 @@ test-unit: setup  ## the quick tests: no process, no port
 test-openapi: setup  ## schemathesis asks the API what its OpenAPI document promises, by each role; about 5 minutes
 	@$(PY) -m pytest -n 0 tests/openapi
 
-content-check: setup .cache/ansible-rhel9/.installed .cache/content-check/.installed  ## a root like Azure's is hardened by the real steps and scanned; hygiene looks at real packages
+content-check: setup .cache/ansible-rhel9/.installed .cache/content-check/.installed  # a root like Azure's is hardened by the real steps and scanned; hygiene looks at real packages
 	@tools/check.sh ansible yaml shell && $(PY) -m tools.content.tailoring && $(PY) -m pytest -n 0 -rPs tests/content tests/unit/images/test_tailoring.py tests/unit/images/test_guide.py
 
 .cache/%/.installed: tools/%.txt $(VENV)/.installed

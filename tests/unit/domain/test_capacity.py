@@ -14,6 +14,7 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.team_limits import PerTeamLimits
 from tests.unit.domain.factories import NOW
 
 ML, PAY = TeamName("ml"), TeamName("pay")
@@ -336,3 +337,9 @@ def test_a_late_build_that_needs_more_than_is_left_has_its_turn_before_those_tha
     rows = [_row(0, 4, BACKGROUND), _row(1, 2), _row(2, 2)]
     capacity = _capacity(CORES, running=1, cores=4, starts=LATE_EVERY - 1)
     assert _started(rows, capacity, _late(rows[0])) == [0]
+
+
+def test_the_dispatcher_holds_the_limits_of_runs_of_the_policy() -> None:
+    own = PerTeamLimits(images=7, builds=2, cores=8, builds_per_day=0, requests_per_day=9)
+    assert own.of_runs == RunLimits(builds=2, cores=8, builds_per_day=0)
+    assert PerTeamLimits().of_runs == RunLimits()

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline_core.domain import breaker, builds, conditions, registered_conditions
 from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
+from pipeline_core.domain.capacity import LimitWait
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.definitions import ALWAYS_ON, RebuildOn
@@ -304,3 +305,15 @@ def test_a_receiver_whose_feed_cannot_be_read_is_named() -> None:
     found = conditions.receiver_unreadable("payments--0123456789abcdef", "the row of a feed has schema 9")
     assert (found.type, found.reason) == (ConditionType.UNREADABLE, "ReceiverUnreadable")
     assert "schema 9; payments--0123456789abcdef gets no notifications" in found.message
+
+
+def test_a_build_that_waits_for_a_limit_of_its_team_says_which_since_it_waits() -> None:
+    build = make.build()
+    wait = LimitWait(reason="Cores", message="the builds of the team use all cores")
+    (found,) = conditions.waits_for_limit(build, wait)
+    assert (found.type, found.since) == (ConditionType.TEAM_LIMIT, build.queued_at)
+    assert (found.reason, found.message) == (wait.reason, wait.message)
+
+
+def test_a_build_that_waits_for_no_limit_has_no_condition_of_one() -> None:
+    assert conditions.waits_for_limit(make.build(), None) == ()
