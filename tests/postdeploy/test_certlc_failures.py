@@ -205,6 +205,52 @@ def test_a_service_that_does_not_come_up_gets_the_former_version(
     assert ran.named("former-down") == []
 
 
+def test_a_service_that_is_slow_to_restart_is_waited_for(installed: Machine, name: str) -> None:
+    """Its job is queued, it stops, it starts. None of that is a failure."""
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    installed.slow("7 active running", "7 deactivating stop-sigterm", "7 activating start")
+    ran = installed.run()
+    assert ran.code == 0, ran.output
+    assert installed.version != before
+    assert installed.calls == [f"restart {APP}"]
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        (["7 activating start"] * 9, "is still activating (start) after 1 s"),
+        (["- activating auto-restart"], "died while it started"),
+        (["- failed failed"], "is not active: failed (failed)"),
+    ],
+    ids=["too-slow", "restarted-by-systemd", "failed"],
+)
+def test_a_service_that_does_not_end_its_start_gets_the_former_version(
+    installed: Machine, name: str, states: list[str], text: str
+) -> None:
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    services = [{"unit": APP, "settleSeconds": 1, "startSeconds": 1}]
+    installed.configure(installed.certificate(name, services=services))
+    installed.slow(*states)
+    ran = installed.run()
+    assert failure(ran) == (15, "service-down")
+    assert text in ran.named("failed")[0]["text"]
+    assert installed.version == before
+
+
+def test_a_reload_that_fails_gets_the_former_version(installed: Machine, name: str) -> None:
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    services = [{"unit": APP, "action": "reload", "settleSeconds": 1}]
+    installed.configure(installed.certificate(name, services=services))
+    installed.break_reload("exit-code")
+    ran = installed.run()
+    assert failure(ran) == (15, "service-down")
+    assert "could not be reloaded: exit-code" in ran.named("failed")[0]["text"]
+    assert installed.version == before
+
+
 def test_a_refused_version_is_left_alone_by_the_timer_and_not_by_a_person(
     installed: Machine, name: str
 ) -> None:

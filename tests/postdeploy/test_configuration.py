@@ -67,6 +67,7 @@ WRONG_CERTIFICATE: dict[str, tuple[dict[str, Any], str]] = {
     "serial-console": ({"services": [{"unit": "serial-getty@ttyS0.service"}]}, "/unit"),
     "itself": ({"services": [{"unit": "certlc-run.service"}]}, "/unit"),
     "action": ({"services": [{"unit": "a.service", "action": "stop"}]}, "/action"),
+    "start": ({"services": [{"unit": "a.service", "startSeconds": 1801}]}, "/startSeconds"),
     "settle": ({"services": [{"unit": "a.service", "settleSeconds": 0}]}, "/settleSeconds"),
 }
 ONLY_THE_PROGRAM: dict[str, tuple[dict[str, Any], str]] = {
@@ -75,6 +76,10 @@ ONLY_THE_PROGRAM: dict[str, tuple[dict[str, Any], str]] = {
     "same-file": (
         {"certificates": [{**CERTIFICATE, "files": {"key": "a", "chain": "a"}}]},
         "two files have one name",
+    ),
+    "endless-run": (
+        {"certificates": [{**CERTIFICATE, "services": [{"unit": "a.service"}] * 17}]},
+        "/certificates: a run could take 11440 s and is ended after 10800 s",
     ),
     "long-name": ({"certificates": [{"name": "a" * 65}]}, "/folder: must be given"),
 }
@@ -126,6 +131,14 @@ def test_the_page_lists_every_event() -> None:
     said = {name for text in modules for name in re.findall(r"events\.say\(\s*\"([a-z-]+)\"", text)}
     assert len(said) > 8
     assert {name for name in said if f"`{name}`" not in table} == set()
+
+
+def test_the_longest_run_that_is_accepted_ends_before_its_unit_ends_it() -> None:
+    unit = (FILES / "units" / "certlc-run.service").read_text("utf-8")
+    (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", unit, re.MULTILINE)
+    assert loaded().RUN_SECONDS == int(hours) * 3600
+    wait = {"waitSeconds": 600, "certificates": [{**CERTIFICATE, "services": [{"unit": "a.service"}] * 15}]}
+    assert list(loaded().problems(changed(wait))) == []
 
 
 def test_every_mistake_is_named_at_once(machine: Machine) -> None:

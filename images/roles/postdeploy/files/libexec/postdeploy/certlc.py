@@ -193,7 +193,7 @@ class CertificateRun:
         """Restart every service of the certificate. Returns what is wrong, or an empty text."""
         found = []
         for service in self._wish.services:
-            why = units.apply(self._host, service.unit, service.action, service.settle)
+            why = units.apply(self._host, service.unit, service.action, service.settle, service.start)
             found += [why] if why else []
             facts = {"certificate": self._wish.name, "unit": service.unit, "action": service.action}
             events.say("service", "error" if why else "info", **facts, result="down" if why else "up")
