@@ -5,6 +5,7 @@ refuses to start with the versions that its test names. One that is slow shows t
 """
 
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from local.arm.launch import RunningArm
 from tests.unit.images.places import IMAGES
@@ -68,6 +71,14 @@ def guest_python() -> str:
             if done.returncode == 0:
                 return each
     return sys.executable
+
+
+def loaded(module: str = "settings") -> Any:
+    """A module of the guest, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.syspath_prepend(str(FILES / "libexec"))
+        return importlib.import_module(f"postdeploy.{module}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests import schema_library
-from tests.postdeploy.machine import FILES, VAULT, Machine
+from tests.postdeploy.machine import FILES, VAULT, Machine, loaded
 from tests.unit.images.places import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "postdeploy.md").read_text("utf-8")
@@ -116,7 +116,12 @@ def test_the_documented_example_is_accepted() -> None:
     validator().validate(document)
     assert list(loaded().problems(document)) == []
     # Nothing is fetched and no shell is used.
-    assert [words[:3] for words in cloud_config["runcmd"]] == [["systemctl", "enable", "--now"]] * 2
+    # The first runs do not wait for the delay of their timers.
+    assert cloud_config["runcmd"] == [
+        [*words, f"{name}.{kind}"]
+        for words, kind in ((["systemctl", "start", "--no-block"], "service"), (["systemctl", "enable", "--now"], "timer"))
+        for name in ("certlc-run", "agent-enroll")
+    ]
 
 
 def test_the_page_lists_every_exit_status() -> None:
@@ -200,14 +205,3 @@ def test_a_link_is_refused(machine: Machine) -> None:
     (machine.root / "elsewhere").write_text(json.dumps(GOOD), "utf-8")
     (machine.root / "etc/imagefactory/postdeploy.json").symlink_to(machine.root / "elsewhere")
     assert "cannot be opened" in said(machine)
-
-
-def loaded(module: str = "settings") -> Any:
-    """A module of the guest."""
-    import importlib
-    import sys
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "dont_write_bytecode", True)
-        patch.syspath_prepend(str(FILES / "libexec"))
-        return importlib.import_module(f"postdeploy.{module}")
