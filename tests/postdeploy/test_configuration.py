@@ -65,6 +65,15 @@ WRONG_CERTIFICATE: dict[str, tuple[dict[str, Any], str]] = {
     "power-off": ({"services": [{"unit": "systemd-poweroff.service"}]}, "/unit"),
     "console": ({"services": [{"unit": "getty@tty9.service"}]}, "/unit"),
     "serial-console": ({"services": [{"unit": "serial-getty@ttyS0.service"}]}, "/unit"),
+    "other-console": ({"services": [{"unit": "autovt@tty1.service"}]}, "/unit"),
+    "relabelling": ({"services": [{"unit": "selinux-autorelabel.service"}]}, "/unit"),
+    "relabelling-mark": ({"services": [{"unit": "selinux-autorelabel-mark.service"}]}, "/unit"),
+    "shell-of-dracut": ({"services": [{"unit": "dracut-emergency.service"}]}, "/unit"),
+    "initrd": ({"services": [{"unit": "initrd-switch-root.service"}]}, "/unit"),
+    "offline-update": ({"services": [{"unit": "packagekit-offline-update.service"}]}, "/unit"),
+    "offline-firmware": ({"services": [{"unit": "fwupd-offline-update.service"}]}, "/unit"),
+    "offline-upgrade": ({"services": [{"unit": "dnf-system-upgrade.service"}]}, "/unit"),
+    "user-data-again": ({"services": [{"unit": "cloud-final.service"}]}, "/unit"),
     "itself": ({"services": [{"unit": "certlc-run.service"}]}, "/unit"),
     "action": ({"services": [{"unit": "a.service", "action": "stop"}]}, "/action"),
     "start": ({"services": [{"unit": "a.service", "startSeconds": 1801}]}, "/startSeconds"),
@@ -105,6 +114,13 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
 def test_the_schema_and_the_program_accept_the_same() -> None:
     validator().validate(GOOD)
     assert list(loaded().problems(GOOD)) == []
+
+
+@pytest.mark.parametrize("unit", ["cloud-proxy.service", "offline.service", "app@tty1.service", "sshd.service"])
+def test_a_name_that_looks_like_a_refused_one_is_accepted(unit: str) -> None:
+    document = changed({"certificates": [{**CERTIFICATE, "services": [{"unit": unit}]}]})
+    validator().validate(document)
+    assert list(loaded().problems(document)) == []
 
 
 def test_the_documented_example_is_accepted() -> None:

@@ -31,9 +31,12 @@ PATTERNS = {
     "account": r"[a-z_][a-z0-9_-]{0,31}",
     "mode": r"0(400|440|600|640)",
     "agent": r"[a-z0-9][a-z0-9-]{0,63}",
-    # Not the units that give a shell, that end the machine or its sessions, or that are these two themselves.
+    # Not the units that give a shell, that end the machine or its sessions, that run at boot only (some of them restart
+    # the machine, or replace its packages), or that are these two themselves.
     "unit": r"(?!systemd-|dbus|debug-shell|emergency|rescue|user@|user-runtime|init|console-|container-|certlc-|"
-    r"agent-enroll|postdeploy-failed|([a-z-]*)getty)[A-Za-z0-9][A-Za-z0-9:_.@-]{0,99}\.service",
+    r"agent-enroll|postdeploy-failed|autovt@|([a-z-]*)getty|([a-z]+-)?autorelabel|dracut-|cloud-(init|config|final)|"
+    r"kdump|plymouth-|anaconda|ostree-|bootc-|([a-z0-9]+-)?(system-upgrade|offline-)|(packagekit|fwupd)-offline)"
+    r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,99}\.service",
 }
 _LIMITS = {"waitSeconds": (0, 1500), "settleSeconds": (1, 300), "startSeconds": (1, 1800)}
 _DEFAULTS = {"waitSeconds": 600, "settleSeconds": 10, "startSeconds": units.START_SECONDS}
