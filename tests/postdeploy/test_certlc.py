@@ -124,6 +124,22 @@ def test_pkcs12_is_converted_without_a_file(machine: Machine, name: str) -> None
     assert (machine.current / "chain.pem").read_text() == cert.chain_pem
 
 
+def test_old_pkcs12_is_read_outside_of_fips_mode(machine: Machine, name: str) -> None:
+    cert = pki.made()
+    machine.put(name, cert.old_pkcs12, pki.PKCS12)
+    machine.configure(machine.certificate(name))
+    mode = machine.root / "proc/sys/crypto/fips_enabled"
+    mode.parent.mkdir(parents=True)
+    mode.write_text("1\n")
+    refused = machine.run()
+    assert (refused.code, refused.named("failed")[0]["reason"]) == (14, "pkcs12-broken")
+    mode.write_text("0\n")
+    ran = machine.run()
+    assert ran.code == 0, ran.output
+    assert (machine.current / "key.pem").read_text() == cert.key_pem
+    assert (machine.current / "chain.pem").read_text() == cert.chain_pem
+
+
 def test_files_owner_mode_and_reload_are_as_configured(machine: Machine, name: str) -> None:
     machine.put(name, pki.made().pem)
     services = [{"unit": APP, "action": "reload", "settleSeconds": 1}]
