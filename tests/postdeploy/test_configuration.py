@@ -132,8 +132,11 @@ def test_the_documented_example_is_accepted() -> None:
     validator().validate(document)
     assert list(loaded().problems(document)) == []
     # Nothing is fetched and no shell is used.
+    ages, *starts = cloud_config["runcmd"]
+    # The image's ages of passwords would lock out an account that has a key alone.
+    assert ages[:-1] == ["chage", "--maxdays", "-1", "--inactive", "-1"]
     # The first runs do not wait for the delay of their timers.
-    assert cloud_config["runcmd"] == [
+    assert starts == [
         [*words, f"{name}.{kind}"]
         for words, kind in ((["systemctl", "start", "--no-block"], "service"), (["systemctl", "enable", "--now"], "timer"))
         for name in ("certlc-run", "agent-enroll")
