@@ -116,7 +116,9 @@ def test_the_schema_and_the_program_accept_the_same() -> None:
     assert list(loaded().problems(GOOD)) == []
 
 
-@pytest.mark.parametrize("unit", ["cloud-proxy.service", "offline.service", "app@tty1.service", "sshd.service"])
+@pytest.mark.parametrize(
+    "unit", ["cloud-proxy.service", "offline.service", "app@tty1.service", "sshd.service"]
+)
 def test_a_name_that_looks_like_a_refused_one_is_accepted(unit: str) -> None:
     document = changed({"certificates": [{**CERTIFICATE, "services": [{"unit": unit}]}]})
     validator().validate(document)
@@ -136,10 +138,11 @@ def test_the_documented_example_is_accepted() -> None:
     # The image's ages of passwords would lock out an account that has a key alone.
     assert ages[:-1] == ["chage", "--maxdays", "-1", "--inactive", "-1"]
     # The first runs do not wait for the delay of their timers.
+    start, enable = ["systemctl", "start", "--no-block"], ["systemctl", "enable", "--now"]
+    names = ("certlc-run", "agent-enroll")
     assert starts == [
-        [*words, f"{name}.{kind}"]
-        for words, kind in ((["systemctl", "start", "--no-block"], "service"), (["systemctl", "enable", "--now"], "timer"))
-        for name in ("certlc-run", "agent-enroll")
+        *([*start, f"{name}.service"] for name in names),
+        *([*enable, f"{name}.timer"] for name in names),
     ]
 
 
@@ -160,7 +163,7 @@ def test_the_page_lists_every_event() -> None:
 def test_the_longest_run_that_is_accepted_ends_before_its_unit_ends_it() -> None:
     unit = (FILES / "units" / "certlc-run.service").read_text("utf-8")
     (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", unit, re.MULTILINE)
-    assert loaded().RUN_SECONDS == int(hours) * 3600
+    assert int(hours) * 3600 == loaded().RUN_SECONDS
     wait = {"waitSeconds": 600, "certificates": [{**CERTIFICATE, "services": [{"unit": "a.service"}] * 15}]}
     assert list(loaded().problems(changed(wait))) == []
 

@@ -7,7 +7,8 @@ from tests.postdeploy.machine import loaded
 
 def pauses(monkeypatch: pytest.MonkeyPatch, chance: float, retry_after: str = "") -> list[float]:
     """The first seven pauses of a machine that has this chance."""
-    azure, found = loaded("azure"), []
+    azure = loaded("azure")
+    found: list[float] = []
     with monkeypatch.context() as patch:
         patch.setattr(azure.random, "random", lambda: chance)
         patch.setattr(azure.time, "sleep", found.append)

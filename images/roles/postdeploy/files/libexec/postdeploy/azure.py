@@ -62,7 +62,9 @@ class Patience:
         """Wait before the next attempt (the first is 0). False, at once, if the time is used up."""
         asked = float(retry_after) if retry_after.isdigit() else 0.0
         chance = random.random()  # noqa: S311 - nothing is kept secret by it
-        pause = max(min(self._first * 2**attempt, _LONGEST_PAUSE) * (1 - chance / 2), asked * (1 + chance / 4))
+        pause = max(
+            min(self._first * 2**attempt, _LONGEST_PAUSE) * (1 - chance / 2), asked * (1 + chance / 4)
+        )
         if time.monotonic() + pause > self._end:
             return False
         time.sleep(pause)

@@ -4,8 +4,8 @@ does not come up.
 Each run derives what to do from the vault, the files and a small record for each certificate:
 
 - `proven`: the version with which all services came up last, and the one before it (`former`);
-- `pending`: what a run has begun, and how often. A run that was killed leaves it, and the next one completes it, or goes
-  back to the proven version where it cannot;
+- `pending`: what a run has begun, and how often. A run that was killed leaves it, and the next one completes it, or
+  goes back to the proven version where it cannot;
 - `refused`: the version with which a service did not come up.
 """
 
@@ -142,7 +142,10 @@ class CertificateRun:
             and proven.get("layout") == laid.layout
             and self._versions.holds(str(proven.get("folder")), laid.layout)
         )
-        is_again = (record.pending.get("version"), record.pending.get("layout")) == (secret.version, laid.layout)
+        is_again = (record.pending.get("version"), record.pending.get("layout")) == (
+            secret.version,
+            laid.layout,
+        )
         tries = self._tries() + 1 if is_again else 1
         new: dict[str, Any] = {
             "source": self._source,

@@ -40,8 +40,8 @@ PATTERNS = {
 }
 _LIMITS = {"waitSeconds": (0, 1500), "settleSeconds": (1, 300), "startSeconds": (1, 1800)}
 _DEFAULTS = {"waitSeconds": 600, "settleSeconds": 10, "startSeconds": units.START_SECONDS}
-# TimeoutStartSec= of certlc-run.service. A run that systemd ends cannot go back by itself, so a configuration must leave
-# it the time for the worst case: no service comes up, neither with the new version nor with the former one.
+# TimeoutStartSec= of certlc-run.service. A run that systemd ends cannot go back by itself, so a configuration must
+# leave it the time for the worst case: no service comes up, neither with the new version nor with the former one.
 RUN_SECONDS = 3 * 3600
 _SPARE_SECONDS = 600  # for everything but waiting
 _MOST = 32  # certificates, agents, services of a certificate

@@ -86,7 +86,9 @@ class InstalledVersions:
     def holds(self, name: str, layout: Layout) -> bool:
         """Whether a version is current, and its files are as they were written."""
         try:
-            return self.leads_to(name) and all(_is_as(self._link / file, facts) for file, facts in layout.items())
+            return self.leads_to(name) and all(
+                _is_as(self._link / file, facts) for file, facts in layout.items()
+            )
         except OSError:
             return False
 
