@@ -38,8 +38,13 @@ def failure(ran: Ran) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(404, ""), (400, "Identity not found"), (410, ""), (429, ""), (503, "")],
-    ids=["updating", "absent", "gone", "throttled", "unavailable"],
+    [
+        pytest.param(404, "", id="updating", marks=pytest.mark.campaign),
+        pytest.param(400, "Identity not found", id="absent"),
+        pytest.param(410, "", id="gone", marks=pytest.mark.campaign),
+        pytest.param(429, "", id="throttled", marks=pytest.mark.campaign),
+        pytest.param(503, "", id="unavailable"),
+    ],
 )
 def test_a_late_identity_is_waited_for(machine: Machine, name: str, status: int, message: str) -> None:
     machine.put(name, pki.made().pem)
@@ -91,7 +96,10 @@ def test_the_vault_is_away_and_comes_back(installed: Machine, name: str) -> None
     assert installed.status()["failuresInARow"] == 0
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    "status",
+    [pytest.param(429, marks=pytest.mark.campaign), pytest.param(500, marks=pytest.mark.campaign), 503],
+)
 def test_a_vault_in_trouble_is_asked_again(machine: Machine, name: str, status: int) -> None:
     machine.put(name, pki.made().pem)
     machine.configure(machine.certificate(name))
