@@ -16,7 +16,7 @@ from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.sources import PurchasePlan, SourceVersion
 from pipeline_core.ports import Galleries, MarketplaceOffers
 
-_OF_SOURCE = (ErrorClass.NOT_FOUND, ErrorClass.TERMS)  # what such an answer is about, whoever asked
+_OF_SOURCE = (ErrorClass.NOT_FOUND, ErrorClass.TERMS)  # such an answer is about the source that was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

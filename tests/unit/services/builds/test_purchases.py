@@ -192,7 +192,9 @@ def test_an_answer_of_the_marketplace_about_one_source_names_it(error_class: Err
     scenes.look(made, BASE)
     build = scenes.active(made, BASE).value
     purchases = Purchases(
-        marketplace=cast(Any, _Refusing(error_class)), galleries=made.ports.galleries, deployment=cast(Any, None)
+        marketplace=cast(Any, _Refusing(error_class)),
+        galleries=made.ports.galleries,
+        deployment=cast(Any, None),
     )
     with pytest.raises(PermanentError) as refused:
         purchases.traits_to_build(build, cast(Any, None), QUARANTINE)
