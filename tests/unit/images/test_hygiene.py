@@ -283,6 +283,7 @@ def check(system: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         ("private-key\t/opt/app/test.pem@sha256:", 1),
         ("private-key\t/opt/app/*.pem", 1),
     ],
+    ids=range(14),  # the key is another one in each process, and so would be the names of the tests
 )
 def test_the_build_goes_on_with_a_waived_finding_and_with_no_other(
     system: Path, check: Callable[[str], tuple[int, str]], waived: str, status: int
