@@ -36,8 +36,8 @@ fi
 
 # The network: cloud-init writes its own files again, leases and secrets are each machine's.
 for file in "$root"/etc/NetworkManager/system-connections/* "$root"/etc/sysconfig/network-scripts/ifcfg-* \
-  "$root"/etc/udev/rules.d/70-persistent-net.rules "$root"/etc/systemd/network/*; do
-  if [[ -f $file ]] && grep --quiet --fixed-strings 'Created by cloud-init' -- "$file"; then rm -f -- "$file"; fi
+  "$root"/etc/systemd/network/*; do
+  if [[ -f $file ]] && grep --quiet --extended-regexp '(Created|Generated) by cloud-init' -- "$file"; then rm -f -- "$file"; fi
 done
 rm -f -- "$root"/etc/udev/rules.d/7[05]-persistent-net*.rules
 rm -f -- "$root"/var/lib/NetworkManager/{*.lease,secret_key,timestamps,seen-bssids} "$root"/var/lib/{dhclient,dhcpcd}/*.lease*
