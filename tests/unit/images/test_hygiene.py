@@ -317,6 +317,16 @@ def test_a_waiver_of_one_content_ends_with_the_next_content(
     assert f"this content alone: private-key /opt/app/test.pem@sha256:{other}" in said
 
 
+def test_a_file_that_is_named_like_a_waiver_of_one_content_is_not_waived_by_it(
+    system: Path, check: Callable[[str], tuple[int, str]]
+) -> None:
+    named = f"opt/app/test.pem@sha256:{DIGEST}"
+    write(system, named, made.keys()["PKCS 8"])
+    assert check(f"private-key\t/{named}")[0] == 1
+    own = hashlib.sha256(made.keys()["PKCS 8"].encode()).hexdigest()
+    assert check(f"private-key\t/{named}@sha256:{own}")[0] == 0
+
+
 def test_a_finding_has_the_digest_of_its_file_unless_that_helps_to_guess_a_password(system: Path) -> None:
     machine = Machine(root=system)
     machine.write("opt/app/test.pem", KEY)
