@@ -35,6 +35,22 @@ def test_a_token_of_each_form_is_found_wherever_it_stands(owner: str, written: C
     assert len(_found(written(made.tokens()[owner]))) == 1
 
 
+@pytest.mark.parametrize("name", ["Storage", "Cosmos", "primary", "EndpointName=x;Primary"])
+@pytest.mark.parametrize("owner", ["storage", "Service Bus"])
+def test_a_key_of_a_longer_name_is_found(name: str, owner: str) -> None:
+    assert len(_found(f"{name}{made.tokens()[owner]}")) == 1
+
+
+@pytest.mark.parametrize("owner", ["Slack", "Vault", "npm", "PyPI", "Stripe", "JWT", "Entra", "signature"])
+def test_a_token_whose_mark_is_long_enough_is_found_inside_a_word(owner: str) -> None:
+    assert len(_found(f"x{made.tokens()[owner]}")) == 1
+
+
+@pytest.mark.parametrize("owner", ["AWS", "GitHub", "GitHub, with rights", "GitLab"])
+def test_a_token_whose_mark_ends_other_words_is_none_inside_a_word(owner: str) -> None:
+    assert _found(f"x{made.tokens()[owner]}") == []
+
+
 def test_a_token_beside_its_sample_is_found() -> None:
     for owner, token in made.tokens().items():
         if owner not in ("JWT", "signature", "storage", "Service Bus", "Entra"):
