@@ -19,16 +19,19 @@ _SITE = "opt/app/venv/lib/python3.11/site-packages"
 _INFO = f"{_SITE}/acme-1.0.dist-info"
 
 
-def install(machine: Machine, files: dict[str, str], *, listed: dict[str, str] | None = None) -> None:
-    """A wheel from an index, as pip installs it. `listed` has other names or contents in the RECORD."""
+def install(
+    machine: Machine, files: dict[str, str], *, listed: dict[str, str] | None = None, site: str = _SITE
+) -> None:
+    """A wheel, as pip installs it by name. `listed` has other names or contents in the RECORD."""
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     for name, content in files.items():
-        machine.write(f"{_SITE}/{name}", content)
+        machine.write(f"{site}/{name}", content)
     for name, content in {**files, **(listed or {})}.items():
         writer.writerow((name, f"sha256={_digest(content)}", len(content)))
     writer.writerow(("acme-1.0.dist-info/RECORD", "", ""))
-    machine.write(f"{_INFO}/RECORD", rows.getvalue())
+    machine.write(f"{site}/acme-1.0.dist-info/RECORD", rows.getvalue())
+    machine.write(f"{site}/acme-1.0.dist-info/INSTALLER", "pip\n")
 
 
 def _digest(content: str) -> str:
@@ -112,6 +115,29 @@ def test_a_package_that_came_from_a_file_may_be_the_teams_own_and_vouches_for_no
     assert len(machine.look()) == 1
 
 
+def test_a_package_that_was_only_unzipped_vouches_for_nothing(machine: Machine) -> None:
+    install(machine, {"acme/test/server.pem": made.key()})
+    (machine.root / _INFO / "INSTALLER").unlink()
+    assert len(machine.look()) == 1
+
+
+@pytest.mark.parametrize(
+    ("site", "count"),
+    [
+        ("opt", 1),
+        ("opt/app/vendor", 1),
+        ("opt/site-packages/app", 1),
+        ("usr/local/lib/python3.9/site-packages", 0),
+        ("usr/local/lib/python3/dist-packages", 0),
+    ],
+)
+def test_a_package_counts_only_in_a_folder_that_python_has_for_packages(
+    machine: Machine, site: str, count: int
+) -> None:
+    install(machine, {"acme/test/server.pem": made.key()}, site=site)
+    assert len(machine.look()) == count
+
+
 def test_a_package_does_not_vouch_for_other_rules(machine: Machine) -> None:
     machine.write("opt/app/own.pem", made.key())
     install(machine, {"acme/keys.py": "HEADER = 1\n"})
@@ -133,6 +159,7 @@ def test_a_package_does_not_vouch_for_other_rules(machine: Machine) -> None:
 def test_a_record_that_cannot_be_read_proves_nothing(machine: Machine, record: bytes) -> None:
     machine.write(f"{_SITE}/acme/own.pem", made.key())
     machine.write(f"{_INFO}/RECORD", record)
+    machine.write(f"{_INFO}/INSTALLER", "pip\n")
     assert len([line for line in machine.look() if "own.pem" in line]) == 1
 
 
