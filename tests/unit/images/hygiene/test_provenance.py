@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from scanner.provenance import rpms, wheels
+from scanner.provenance import rpms, vendors, wheels
 
 from tests.unit.images.hygiene import made
 from tests.unit.images.hygiene.machine import Machine
@@ -171,6 +171,7 @@ def test_only_sha256_of_a_record_counts(tmp_path: Path) -> None:
 
 
 _SIGNED = "RSA/SHA256, Mon 02 Mar 2026, Key ID 199e2f91fd431d51(none)"
+_OWN = "RSA/SHA256, Mon 02 Mar 2026, Key ID 0123456789abcdef"
 _HEX = hashlib.sha256(made.key().encode()).hexdigest()
 
 
@@ -189,6 +190,11 @@ def _rpm_says(machine: Machine, path: Path, *lines: str) -> str:
         (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem", 0),
         (f"acme-1-1\t(none)(none)\t{_HEX}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_OWN}\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_SIGNED}{_OWN}\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nacme-1-1\t{_SIGNED}\t{_HEX}\t/opt/a\tb", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nsecond line of a name", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nacme-1-1\t{_SIGNED}\t{_HEX}\t/opt/a\x0cb", 0),
         (f"acme-1-1\t{_SIGNED}\t{'0' * 64}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t{_SIGNED}\t{_HEX[:32]}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/other.pem", 1),
@@ -198,6 +204,11 @@ def _rpm_says(machine: Machine, path: Path, *lines: str) -> str:
         "signed",
         "unsigned",
         "no word of a signature",
+        "signed by an unknown key",
+        "signed by a known and by an unknown key",
+        "a tab in a name",
+        "a line end in a name",
+        "a form feed in a name",
         "changed",
         "an old digest",
         "another file",
@@ -215,6 +226,18 @@ def test_a_signed_rpm_vouches_for_its_files(
     machine.write("opt/acme/key.pem", made.key())
     assert len(machine.look()) == count
     assert [each["package"] for each in machine.report()["judged"]] == ["rpm acme-1-1"] * (1 - count)
+
+
+def test_a_key_counts_once_it_is_in_the_list_of_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"acme-1-1\t{_OWN}\t{_HEX}\t/opt/acme/key.pem\n"
+    assert rpms.listed(line)["/opt/acme/key.pem"][0] == ""
+    monkeypatch.setattr(vendors, "KEYS", frozenset(("0123456789abcdef",)))
+    assert rpms.listed(line)["/opt/acme/key.pem"] == (_HEX, "acme-1-1")
+
+
+def test_the_list_of_vendors_holds_ids_of_keys() -> None:
+    assert vendors.KEYS
+    assert all(len(each) == 16 and int(each, 16) and each == each.lower() for each in vendors.KEYS)
 
 
 def test_two_packages_that_disagree_about_a_file_prove_nothing() -> None:
