@@ -18,12 +18,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scanner import look
+from scanner.failure import CannotLook
 from scanner.finding import Finding, Judged
 from scanner.options import Options, Refused, parse, parse_waived
-from scanner.search import CannotLook
 from scanner.system import System, accounts_of, read
 
 
@@ -84,7 +85,8 @@ def answer(words: Sequence[str], environment: Mapping[str, str]) -> Answer:
     except (Refused, OSError, UnicodeDecodeError) as error:
         return Answer(code=2, notes=(str(error),))
     try:
-        seen = list(look.everywhere(system_of(options, environment.get("SUDO_USER") or "packer")))
+        system = look.asked("accounts", partial(system_of, options, environment.get("SUDO_USER") or "packer"))
+        seen = list(look.everywhere(system))
     except CannotLook as error:
         return Answer(code=1, notes=(str(error),))
     waived = parse_waived(text)

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
+from scanner.failure import CannotLook
 from scanner.secrets import keys, tokens
 from scanner.system import System
 
@@ -30,10 +31,6 @@ _LEFT_OUT = (
 _INSIDE = ("/usr/local", "/var/db", "/var/lib", "/var/opt", "/var/tmp", "/var/spool", "/var/www")  # noqa: S108
 _TRIES = 3  # a file may have vanished during the search
 _FOUND, _NOTHING = 0, 1  # how grep ends; any other code: it could not look
-
-
-class CannotLook(Exception):
-    """A search for keys or tokens failed."""
 
 
 def places(system: System) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from scanner.finding import Finding, shown_name
 
 # If the clock is set shortly after boot, the boot's time moves. A file of the image is older by far more than this.
 SLACK = 120  # seconds
+_NUMBER = re.compile(r"[0-9]{1,10}")  # `isdigit` also takes what `int` refuses
 _READ_LIMIT = 4 * 1024 * 1024  # bytes of a text file of the system
 # A digest of these files would let a reader of the evidence try passwords.
 _WITHOUT_DIGEST = frozenset({"password", "credentials", "history"})
@@ -87,7 +89,7 @@ def accounts_of(root: str) -> tuple[Account, ...]:
     found = []
     for line in read(root + "/etc/passwd").decode("utf-8", "surrogateescape").splitlines():
         fields = line.split(":")
-        if len(fields) == 7 and fields[2].isdigit():
+        if len(fields) == 7 and _NUMBER.fullmatch(fields[2]):
             found.append(Account(name=fields[0], uid=int(fields[2]), home=fields[5]))
     return tuple(found)
 

@@ -83,6 +83,26 @@ def test_a_home_or_a_job_of_an_owner_who_is_gone_is_found(machine: Machine) -> N
     }
 
 
+@pytest.mark.parametrize("name", ["etc/group", "etc/gshadow"])
+@pytest.mark.parametrize("line", ["", "x", "wheel", "packer"])
+def test_a_broken_line_of_a_group_does_not_stop_the_search(machine: Machine, name: str, line: str) -> None:
+    machine.write(name, f"root:x:0:\n{line}\nwheel:x:10:old\n")
+    assert machine.look() == [
+        f"/{name}: a group of old, an account that does not exist [leftover]",
+    ]
+
+
+def test_an_account_whose_number_is_none_is_left_out(machine: Machine) -> None:
+    machine.write("etc/passwd", PASSWD + "odd:x:\u00b2:0::/odd:/bin/bash\n")
+    assert machine.look() == []
+
+
+def test_a_strange_name_of_an_account_stays_on_one_line(machine: Machine) -> None:
+    machine.write("var/spool/cron/a\nb", "")
+    (finding,) = machine.look()
+    assert "a crontab of $'a\\nb', an account that does not exist" in finding
+
+
 def test_rules_of_sudo_for_who_exists_are_allowed(machine: Machine) -> None:
     machine.write(
         "etc/sudoers.d/app", "app ALL=(root) NOPASSWD: /usr/bin/systemctl restart app\n%ops ALL=(ALL) ALL\n"
