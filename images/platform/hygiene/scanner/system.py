@@ -9,6 +9,7 @@ import re
 import stat
 from dataclasses import dataclass
 
+from scanner.failure import CannotLook
 from scanner.finding import Finding, shown_name
 
 # If the clock is set shortly after boot, the boot's time moves. A file of the image is older by far more than this.
@@ -59,12 +60,17 @@ class System:
         """True for a file of the image. On a booted machine a file that is newer than the boot is the machine's own.
 
         Decides by the time of last change of the inode, which no program can set. False for a file that vanished.
+        Raises CannotLook where the time cannot be read.
         """
+        if not self.is_booted:
+            return True
         try:
             changed = os.lstat(path).st_ctime
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        return not self.is_booted or changed < self.booted - SLACK
+        except OSError as error:
+            raise CannotLook(f"could not look: {shown_name(path)}: {error.strerror}") from error
+        return changed < self.booted - SLACK
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file, none if it cannot be read."""

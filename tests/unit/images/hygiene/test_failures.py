@@ -1,10 +1,15 @@
 """What cannot be looked at is one line and an exit code, never a traceback, and never "nothing found"."""
 
+import os
+from pathlib import Path
+from typing import Any
+
 import findings
 import pytest
-from scanner import agents, leftovers, look
+from scanner import agents, contents, leftovers, look, search
 from scanner.system import System
 
+from tests.unit.images.hygiene import made
 from tests.unit.images.hygiene.machine import Machine
 
 pytestmark = pytest.mark.process
@@ -35,3 +40,47 @@ def test_accounts_that_cannot_be_read_are_named(machine: Machine, monkeypatch: p
 
     monkeypatch.setattr(findings, "accounts_of", fail)
     assert _answer(machine).notes == ("could not look: accounts: ValueError: odd",)
+
+
+def _refusing(path: Path, error: OSError, real: Any) -> Any:
+    """A call of the system that fails for one file."""
+
+    def call(name: Any, *rest: Any, **named: Any) -> Any:
+        if name == str(path):
+            raise error
+        return real(name, *rest, **named)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), PermissionError(13, "Permission denied")]
+)
+def test_a_file_that_grep_named_and_that_cannot_be_read_is_not_without_a_finding(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    path = machine.write("opt/app/tls.key", made.key())
+    monkeypatch.setattr(contents, "open", _refusing(path, error, open), raising=False)
+    said = _answer(machine)
+    assert (said.code, said.notes) == (1, (f"could not look: {path}: {error.strerror}",))
+
+
+def test_a_file_that_vanished_since_is_no_finding(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = str(machine.root / "opt" / "gone.key")
+    empty = str(machine.write("opt/empty.key", ""))
+    below = str(machine.write("opt/file", "x")) + "/gone.key"
+    monkeypatch.setattr(search, "candidates", lambda system: [gone, empty, below])
+    assert machine.look() == []
+    found = machine.look("verify", booted=2**33)
+    assert [line for line in found if line.startswith("/opt/")] == []
+
+
+def test_a_file_whose_time_cannot_be_read_is_not_taken_for_the_machines_own(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = machine.write("opt/app/tls.key", made.key())
+    monkeypatch.setattr(os, "lstat", _refusing(path, OSError(5, "Input/output error"), os.lstat))
+    words = ["--phase", "verify", "--root", str(machine.root), "--booted", str(2**33)]
+    said = findings.answer(words, {})
+    assert (said.code, said.notes) == (1, (f"could not look: {path}: Input/output error",))
+    assert len(machine.look()) == 1  # the build asks for no time
