@@ -186,11 +186,41 @@ def test_deprovisioning_can_be_repeated_and_needs_nothing(machine: Machine) -> N
     assert (machine.root / "etc/passwd").read_text("utf-8") == PASSWD
 
 
-def test_deprovisioning_fails_where_a_rule_of_sudo_still_names_the_user(machine: Machine) -> None:
-    machine.write("etc/sudoers.d/mine", "packer ALL=(ALL) NOPASSWD:ALL\n")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "packer ALL=(ALL) NOPASSWD:ALL\n",
+        "\tpacker\tALL = ALL\n",
+        "dev, packer ALL=(ALL) ALL\n",
+        "dev,\\\n  packer ALL=(ALL) ALL\n",
+        '"packer" ALL=(ALL) ALL',
+        "User_Alias ADMINS = dev, packer\nADMINS ALL=(ALL) ALL\n",
+        "User_Alias ADMINS=packer\n",
+    ],
+)
+def test_deprovisioning_fails_where_a_rule_of_sudo_still_names_the_user(machine: Machine, rule: str) -> None:
+    machine.write("etc/sudoers.d/mine", f"Defaults env_reset\n{rule}")
     done = _forget(machine)
     assert done.returncode == 1
-    assert "a rule of sudo names packer" in done.stderr
+    assert "a rule of sudo in /etc/sudoers.d/mine names packer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "dev ALL=(root) NOPASSWD: /usr/bin/packer build\n",
+        "dev ALL=(packer) ALL\n",
+        "Cmnd_Alias TOOLS = /usr/bin/packer\n",
+        "# packer ALL=(ALL) ALL\n",
+        "%packer ALL=(ALL) ALL\n",
+        "packer-svc ALL=(ALL) ALL\n",
+        "@includedir /etc/packer\n",
+        "",
+    ],
+)
+def test_deprovisioning_goes_on_where_the_name_is_another_word_of_a_rule(machine: Machine, rule: str) -> None:
+    machine.write("etc/sudoers.d/mine", rule)
+    assert (_forget(machine).returncode, _forget(machine).stderr) == (0, "")
 
 
 def test_deprovisioning_takes_no_path_for_a_user(machine: Machine) -> None:
