@@ -95,6 +95,23 @@ def test_the_list_of_published_samples_holds_digests_alone() -> None:
     assert all(len(each) == 64 and int(each, 16) for each in (*published.KEYS, *published.TOKENS))
 
 
+# The keys of emulators, in hex: this text would be a finding of other scanners.
+EMULATORS = {
+    "Azurite": "11bcbcbdd334db134e72a165a94c093cb96612d9420d7275394cc54f9d2e4916"
+    "7a205b2e16ad94544ac2cf823ab6afcad526453d33adaff2811c17a4b2818c1b",
+    "Cosmos": "0b6cbac838dfe7f47ea1bd0df00ec282fdf45510c92161072ccfb84035390c4d"
+    "a743d9c3b954eaa1b0f86fc9861b23cc6c8667ab232c11c686432ebb5c8c3f27",
+}
+
+
+@pytest.mark.parametrize("key", EMULATORS.values(), ids=EMULATORS.keys())
+@pytest.mark.parametrize("end", ["==", "", "%3D%3D"])
+def test_the_key_of_an_emulator_is_no_secret_and_another_is(key: str, end: str) -> None:
+    raw = bytes.fromhex(key)
+    assert _found(f"AccountKey={base64.b64encode(raw).decode().rstrip('=')}{end};") == []
+    assert len(_found(f"AccountKey={base64.b64encode(raw[::-1]).decode().rstrip('=')}{end};")) == 1
+
+
 USELESS = {
     "names nobody": {"hello": "reader"},
     "the first of the manual": {"some": "payload"},

@@ -91,4 +91,4 @@ def find_tokens(data: bytes, *, now: float) -> Iterator[SeenToken]:
 
 
 def _digest(value: bytes) -> str:
-    return hashlib.sha256(value).hexdigest()
+    return hashlib.sha256(value.rstrip(b"=")).hexdigest()
