@@ -84,16 +84,17 @@ def answer(words: Sequence[str], environment: Mapping[str, str]) -> Answer:
         text = Path(options.waived).read_text(encoding="utf-8") if options.waived else ""
     except (Refused, OSError, UnicodeDecodeError) as error:
         return Answer(code=2, notes=(str(error),))
+    notes: list[str] = []
     try:
         system = look.asked("accounts", partial(system_of, options, environment.get("SUDO_USER") or "packer"))
-        seen = list(look.everywhere(system))
+        seen = list(look.everywhere(system, notes.append))
     except CannotLook as error:
-        return Answer(code=1, notes=(str(error),))
+        return Answer(code=1, notes=(*notes, str(error)))
     waived = parse_waived(text)
     judged = [each for each in seen if isinstance(each, Judged)]
     found = [each for each in seen if isinstance(each, Finding)]
     left = [each for each in found if not any((each.rule, name) in waived for name in each.names)]
-    notes = [f"judged by its package: {each.finding} ({each.package})" for each in judged]
+    notes += [f"judged by its package: {each.finding} ({each.package})" for each in judged]
     notes += [f"waived: {each}" for each in found if each not in left]
     if options.form == "text":
         notes += [f"this content alone: {each.rule} {each.names[-1]}" for each in left if each.sha256]

@@ -333,5 +333,10 @@ def test_a_finding_has_the_digest_of_its_file_unless_that_helps_to_guess_a_passw
     machine.write("root/.netrc", "machine x password y\n")
     machine.write("root/.bash_history", "ls\n")
     machine.write("etc/shadow", "root:$6$salt$hash:19000::::::\n")
+    machine.write("etc/subuid", "gone:100000:65536\n")
+    machine.write("etc/fstab", "/mnt/resource/swapfile none swap sw 0 0\n")
+    machine.write("etc/hostname", "pkrvm1a2b3c4d5e\n")
+    machine.write("etc/motd", "pkrvm1a2b3c4d5e\n")
     digests = {each["rule"]: each.get("sha256") for each in machine.report()["findings"]}
-    assert digests == {"private-key": DIGEST, "credentials": None, "history": None, "password": None}
+    without = ("credentials", "history", "password", "leftover", "machine-state", "machine-name")
+    assert digests == {"private-key": DIGEST, **dict.fromkeys(without)}

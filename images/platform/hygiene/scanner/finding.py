@@ -12,7 +12,7 @@ class Finding:
     """Something that must not be in an image. `path` is as `shown_name` writes it.
 
     `sha256` is of the file's content, in hex. It is empty for a folder, and where the digest would help to guess a
-    password.
+    password or a name.
     """
 
     path: str

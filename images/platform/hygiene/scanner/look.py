@@ -23,9 +23,9 @@ _JUDGES: tuple[tuple[str, Callable[[System], Iterator[Finding]]], ...] = (
 )
 
 
-def everywhere(system: System) -> Iterator[Finding | Judged]:
-    """All findings, and what packages vouch for. Raises CannotLook."""
-    managers = (Wheels(), Rpms(root=system.root))
+def everywhere(system: System, note: Callable[[str], object]) -> Iterator[Finding | Judged]:
+    """All findings, and what packages vouch for. `note` gets lines for the log. Raises CannotLook."""
+    managers = (Wheels(), Rpms(root=system.root, note=note))
 
     def vouch(path: str, sha256: str) -> str | None:
         return next(filter(None, (manager.vouch(path, sha256) for manager in managers)), None)

@@ -16,8 +16,10 @@ from scanner.finding import Finding, shown_name
 SLACK = 120  # seconds
 _NUMBER = re.compile(r"[0-9]{1,10}")  # `isdigit` also takes what `int` refuses
 _READ_LIMIT = 4 * 1024 * 1024  # bytes of a text file of the system
-# A digest of these files would let a reader of the evidence try passwords.
-_WITHOUT_DIGEST = frozenset({"password", "credentials", "history"})
+# A digest of these files would let a reader of the evidence try passwords, names and addresses.
+_WITHOUT_DIGEST = frozenset(
+    {"password", "credentials", "history", "leftover", "machine-state", "machine-name"}
+)
 
 
 @dataclass(frozen=True)

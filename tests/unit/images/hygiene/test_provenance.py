@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import shutil
 import stat
 from pathlib import Path
 
@@ -251,7 +252,25 @@ def test_an_rpm_that_fails_vouches_for_nothing(
     folder = tmp_path_factory.mktemp("bin")
     path = _rpm_says(machine, folder, f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem")
     with (folder / "rpm").open("a", encoding="utf-8") as file:
-        file.write("exit 1\n")
+        file.write("echo 'error: cannot open\nPackages' >&2; exit 1\n")
     monkeypatch.setenv("PATH", path)
     machine.write("opt/acme/key.pem", made.key())
     assert len(machine.look()) == 1
+    assert "rpm could not say: it ended with 1 error: cannot open Packages" in machine.answer().notes
+
+
+def test_a_machine_without_rpm_says_so(
+    machine: Machine, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path_factory.mktemp("bin")
+    (path / "grep").symlink_to(shutil.which("grep") or "/usr/bin/grep")
+    monkeypatch.setenv("PATH", str(path))
+    machine.write("var/lib/rpm/rpmdb.sqlite", "")
+    machine.write("opt/acme/key.pem", made.key())
+    assert len(machine.look()) == 1
+    assert any(note.startswith("rpm could not say: ") for note in machine.answer().notes)
+
+
+def test_a_machine_without_a_database_needs_no_rpm(machine: Machine) -> None:
+    machine.write("opt/acme/key.pem", made.key())
+    assert not any("rpm" in note for note in machine.answer().notes)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from scanner.finding import shown_name
 from scanner.provenance import vendors
 
 _QUERY = "[%{=NAME}-%{=VERSION}-%{=RELEASE}\t%{=RSAHEADER:pgpsig}%{=DSAHEADER:pgpsig}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
@@ -22,9 +23,13 @@ _FIELDS = 4  # package, signature, digest, path
 
 @dataclass(frozen=True)
 class Rpms:
-    """Asks the database once, and only where a file is asked for. `root` is empty for the machine itself."""
+    """Asks the database once, and only where a file is asked for. `root` is empty for the machine itself.
+
+    `note` gets one line if rpm cannot answer, because then no package vouches for a file.
+    """
 
     root: str
+    note: Callable[[str], object]
     _known: list[dict[str, tuple[str, str]]] = field(default_factory=list)
 
     def vouch(self, path: str, sha256: str) -> str | None:
@@ -35,7 +40,7 @@ class Rpms:
         return f"rpm {package}" if digest and digest == sha256 else None
 
     def _asked(self) -> str:
-        """What rpm says; empty, so that nothing is vouched for, where it cannot say."""
+        """What rpm says; empty, so that nothing is vouched for, where it cannot say or where there is no database."""
         database = ["--dbpath", f"{os.path.abspath(self.root)}/var/lib/rpm"] if self.root else []
         if self.root and not os.path.isdir(database[1]):
             return ""
@@ -47,9 +52,16 @@ class Rpms:
                 check=False,
                 timeout=300,
             )
-        except (OSError, subprocess.TimeoutExpired):
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self._cannot_say(str(error))
             return ""
-        return os.fsdecode(done.stdout) if done.returncode == 0 else ""
+        if done.returncode:
+            self._cannot_say(f"it ended with {done.returncode} {done.stderr.decode('utf-8', 'replace')}")
+            return ""
+        return os.fsdecode(done.stdout)
+
+    def _cannot_say(self, why: str) -> None:
+        self.note(f"rpm could not say: {shown_name(' '.join(why.split()))}"[:500])
 
 
 def listed(text: str) -> dict[str, tuple[str, str]]:
