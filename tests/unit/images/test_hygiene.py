@@ -32,7 +32,6 @@ def system(tmp_path: Path) -> Path:
     """A system as a build leaves it: nothing to find."""
     machine = bare(tmp_path)
     files = {
-        "mnt/resource/key.pem": KEY,
         "run/key.pem": KEY,
         "etc/hosts": "127.0.0.1 localhost\n",
         "etc/pki/rhui/key.pem": KEY,

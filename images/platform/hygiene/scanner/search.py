@@ -47,7 +47,7 @@ def places(system: System) -> list[str]:
 
 
 def _below(system: System, folder: str, left_out: Sequence[str] = ()) -> list[str]:
-    """Names of what is in a folder, none if it is no folder of its own."""
+    """Names of what is in a folder; none for a link, whose target is searched where it is."""
     path = system.path(folder)
     if (folder != "/" and os.path.islink(path)) or not os.path.isdir(path):
         return []

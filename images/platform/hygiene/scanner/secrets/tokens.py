@@ -11,7 +11,7 @@ from scanner.secrets import published, signed_tokens
 from scanner.secrets.likeness import is_made_up
 
 # Not inside a longer word: other words end like the marks of AWS, GitHub and GitLab. No other shape needs this, and
-# names such as `StorageAccountKey` end with a mark. The end of an escape such as `\n` or `%3D` is no part of a word.
+# names such as `StorageAccountKey` end with a mark. The end of `\n` or `%3D` does not belong to a word.
 _START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F])|(?<=\\u00[0-9a-f][0-9a-f]))"
 
 
