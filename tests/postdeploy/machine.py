@@ -1,10 +1,11 @@
 """A folder that stands for a deployed machine. The programs are those of the image; only systemctl is a stand-in.
 
 The stand-in keeps a state for each unit and writes down each call with the version that was current then. A unit
-refuses to start with the versions that its test names.
+refuses to start with the versions that its test names. One that is slow shows the states that its test names first.
 """
 
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from local.arm.launch import RunningArm
 from tests.unit.images.places import IMAGES
@@ -32,10 +35,22 @@ for link in {root}/etc/pki/imagefactory/*/current; do
 done
 [[ $verb == is-active || $verb == show ]] || echo "$verb $unit $version" >>"$here/calls"
 case $verb in
-  show) cat "$here/$unit.after" 2>/dev/null || echo basic.target ;;
-  is-active) [[ $(cat "$here/$unit" 2>/dev/null) == active ]] ;;
+  show)
+    if [[ $* == *--property=After* ]]; then
+      cat "$here/$unit.after" || echo basic.target
+    elif read -r job state sub <"$here/$unit.left"; then
+      sed -i 1d "$here/$unit.left"
+      printf '%s\\n' "Job=${{job#-}}" "ActiveState=$state" "SubState=$sub"
+    else
+      printf '%s\\n' Job= "ActiveState=$(cat "$here/$unit" || echo inactive)" SubState=any
+      printf '%s\\n' "ReloadResult=$(cat "$here/$unit.reloaded" || echo success)"
+    fi 2>/dev/null ;;
+  is-active) [[ ! -s $here/$unit.left && $(cat "$here/$unit" 2>/dev/null) == active ]] ;;
   enable) [[ ! -e $here/$unit.broken ]] && echo active >"$here/$unit" ;;
   restart | reload-or-restart)
+    # A caller that waits for a slow unit would wait for longer than it can.
+    [[ ! -e $here/$unit.slow || $* == *--no-block* ]] || exit 1
+    [[ ! -e $here/$unit.slow ]] || cp "$here/$unit.slow" "$here/$unit.left"
     if grep -qsxe "$version" -e any "$here/$unit.refuses"; then
       echo failed >"$here/$unit"
       [[ ! -e $here/$unit.at-once ]]
@@ -56,6 +71,14 @@ def guest_python() -> str:
             if done.returncode == 0:
                 return each
     return sys.executable
+
+
+def loaded(module: str = "settings") -> Any:
+    """A module of the guest, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.syspath_prepend(str(FILES / "libexec"))
+        return importlib.import_module(f"postdeploy.{module}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +238,14 @@ class Machine:
 
     def accept(self, unit: str = APP) -> None:
         (self._units / f"{unit}.refuses").unlink()
+
+    def slow(self, *states: str, unit: str = APP) -> None:
+        """What systemd says of the unit after each restart before it is up: `JOB STATE SUBSTATE`, JOB or `-`."""
+        (self._units / f"{unit}.slow").write_text("".join(f"{each}\n" for each in states), "utf-8")
+
+    def break_reload(self, result: str, unit: str = APP) -> None:
+        """The unit stays active, but its command for reloading fails."""
+        (self._units / f"{unit}.reloaded").write_text(f"{result}\n", "utf-8")
 
     def order_after(self, *units: str, unit: str = APP) -> None:
         """Which units the unit waits for."""

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +48,14 @@ class Made:
         packed = pkcs12.serialize_key_and_certificates(
             None, self.key, self.leaf, self.chain, serialization.NoEncryption()
         )
+        return base64.b64encode(packed).decode()
+
+    @property
+    def old_pkcs12(self) -> str:
+        """As older tools pack it: with RC2 of 40 bits."""
+        words = ["openssl", "pkcs12", "-export", "-legacy", "-passout", "pass:"]
+        words += ["-certpbe", "PBE-SHA1-RC2-40", "-keypbe", "PBE-SHA1-3DES"]
+        packed = subprocess.run(words, input=self.pem.encode(), capture_output=True, check=True).stdout
         return base64.b64encode(packed).decode()
 
 

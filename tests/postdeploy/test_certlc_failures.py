@@ -38,8 +38,13 @@ def failure(ran: Ran) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(404, ""), (400, "Identity not found"), (410, ""), (429, ""), (503, "")],
-    ids=["updating", "absent", "gone", "throttled", "unavailable"],
+    [
+        pytest.param(404, "", id="updating", marks=pytest.mark.campaign),
+        pytest.param(400, "Identity not found", id="absent"),
+        pytest.param(410, "", id="gone", marks=pytest.mark.campaign),
+        pytest.param(429, "", id="throttled", marks=pytest.mark.campaign),
+        pytest.param(503, "", id="unavailable"),
+    ],
 )
 def test_a_late_identity_is_waited_for(machine: Machine, name: str, status: int, message: str) -> None:
     machine.put(name, pki.made().pem)
@@ -91,7 +96,10 @@ def test_the_vault_is_away_and_comes_back(installed: Machine, name: str) -> None
     assert installed.status()["failuresInARow"] == 0
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    "status",
+    [pytest.param(429, marks=pytest.mark.campaign), pytest.param(500, marks=pytest.mark.campaign), 503],
+)
 def test_a_vault_in_trouble_is_asked_again(machine: Machine, name: str, status: int) -> None:
     machine.put(name, pki.made().pem)
     machine.configure(machine.certificate(name))
@@ -203,6 +211,52 @@ def test_a_service_that_does_not_come_up_gets_the_former_version(
     assert (installed.version, installed.unit_state()) == (before, "active")
     assert installed.last_call_version == before
     assert ran.named("former-down") == []
+
+
+def test_a_service_that_is_slow_to_restart_is_waited_for(installed: Machine, name: str) -> None:
+    """Its job is queued, it stops, it starts. None of that is a failure."""
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    installed.slow("7 active running", "7 deactivating stop-sigterm", "7 activating start")
+    ran = installed.run()
+    assert ran.code == 0, ran.output
+    assert installed.version != before
+    assert installed.calls == [f"restart {APP}"]
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        (["7 activating start"] * 9, "is still activating (start) after 1 s"),
+        (["- activating auto-restart"], "died while it started"),
+        (["- failed failed"], "is not active: failed (failed)"),
+    ],
+    ids=["too-slow", "restarted-by-systemd", "failed"],
+)
+def test_a_service_that_does_not_end_its_start_gets_the_former_version(
+    installed: Machine, name: str, states: list[str], text: str
+) -> None:
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    services = [{"unit": APP, "settleSeconds": 1, "startSeconds": 1}]
+    installed.configure(installed.certificate(name, services=services))
+    installed.slow(*states)
+    ran = installed.run()
+    assert failure(ran) == (15, "service-down")
+    assert text in ran.named("failed")[0]["text"]
+    assert installed.version == before
+
+
+def test_a_reload_that_fails_gets_the_former_version(installed: Machine, name: str) -> None:
+    before = installed.version
+    installed.put(name, pki.made().pem)
+    services = [{"unit": APP, "action": "reload", "settleSeconds": 1}]
+    installed.configure(installed.certificate(name, services=services))
+    installed.break_reload("exit-code")
+    ran = installed.run()
+    assert failure(ran) == (15, "service-down")
+    assert "could not be reloaded: exit-code" in ran.named("failed")[0]["text"]
+    assert installed.version == before
 
 
 def test_a_refused_version_is_left_alone_by_the_timer_and_not_by_a_person(

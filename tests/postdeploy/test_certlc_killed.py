@@ -1,5 +1,6 @@
 """A run that is killed before any of its steps leaves whole files, and the next run completes its work."""
 
+import itertools
 import shutil
 import signal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from local.arm.launch import RunningArm
 from tests.postdeploy import pki
-from tests.postdeploy.machine import Machine
+from tests.postdeploy.machine import APP, Machine
 
 pytestmark = pytest.mark.slow
 
@@ -17,17 +18,22 @@ KILLED_AT = str(Path(__file__).with_name("killed_at.py"))
 NAME = "killed-tls"
 # The first step takes the lock. Up to the end of the restart a rollback has the steps of a rotation.
 SECOND_STEP, AFTER_THE_RESTART = 2, 19
+# The last step before the new version is current, and the first after it: to restart the service.
+THE_SWITCH, THE_RESTART = 17, 18
+NOWHERE = "https://127.0.0.1:9"
 STEPS_OF_A_ROTATION, STEPS_OF_A_ROLLBACK = 21, 34
 
 
-# One file after another is written, or deleted: each of these shows what its neighbour shows.
-ALIKE = {*range(4, 11), *range(31, 34)}
+# One step of each kind: before all, with half of the files, before a record, a switch, a restart, and while it tidies.
+# The others are a share of the campaign.
+KEPT_OF_A_ROTATION = {SECOND_STEP, 11, 14, THE_SWITCH, THE_RESTART, STEPS_OF_A_ROTATION}
+KEPT_OF_A_ROLLBACK = {21, 24, 25, 28, 31}
 
 
-def steps(first: int, last: int) -> list[Any]:
+def steps(first: int, last: int, kept: set[int]) -> list[Any]:
     """The steps as parameters of a test."""
-    marks = {True: [pytest.mark.campaign], False: []}
-    return [pytest.param(step, marks=marks[step in ALIKE]) for step in range(first, last + 1)]
+    marks = {True: [], False: [pytest.mark.campaign]}
+    return [pytest.param(step, marks=marks[step in kept]) for step in range(first, last + 1)]
 
 
 class Rotated:
@@ -83,7 +89,7 @@ def assert_tidy(machine: Machine, *, versions: int) -> None:
     assert len(list((machine.folder / "versions").iterdir())) == versions
 
 
-@pytest.mark.parametrize("step", steps(SECOND_STEP, STEPS_OF_A_ROTATION))
+@pytest.mark.parametrize("step", steps(SECOND_STEP, STEPS_OF_A_ROTATION, KEPT_OF_A_ROTATION))
 def test_a_rotation_that_was_killed_is_completed(rotated: Rotated, tmp_path: Path, step: int) -> None:
     machine = rotated.copy(tmp_path / "machine")
     killed = machine.run(before=(KILLED_AT, str(step)))
@@ -98,7 +104,7 @@ def test_a_rotation_that_was_killed_is_completed(rotated: Rotated, tmp_path: Pat
     assert_tidy(machine, versions=2)
 
 
-@pytest.mark.parametrize("step", steps(AFTER_THE_RESTART, STEPS_OF_A_ROLLBACK))
+@pytest.mark.parametrize("step", steps(AFTER_THE_RESTART, STEPS_OF_A_ROLLBACK, KEPT_OF_A_ROLLBACK))
 def test_a_rollback_that_was_killed_is_completed(rotated: Rotated, tmp_path: Path, step: int) -> None:
     machine = rotated.copy(tmp_path / "machine")
     machine.refuse(rotated.new_version)
@@ -110,6 +116,61 @@ def test_a_rollback_that_was_killed_is_completed(rotated: Rotated, tmp_path: Pat
     assert machine.last_call_version == rotated.old_version
     assert machine.unit_state() == "active"
     assert_tidy(machine, versions=1)
+
+
+def test_a_killed_rotation_is_undone_where_it_cannot_be_completed(rotated: Rotated, tmp_path: Path) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    machine.run(before=(KILLED_AT, str(THE_RESTART)))
+    assert machine.version == rotated.new_version
+    machine.forget_calls()
+    ran = machine.run("certlc", "--by-timer", vault=NOWHERE)
+    assert (ran.code, machine.version) == (11, rotated.old_version)
+    assert (machine.calls, machine.last_call_version) == ([f"restart {APP}"], rotated.old_version)
+    assert ran.named("rolled-back")[0]["refused"] == rotated.new_version
+    # Nothing is known against the version: it is installed as soon as it can be read.
+    assert machine.run("certlc", "--by-timer").code == 0
+    assert machine.version == rotated.new_version
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_the_way_back_of_a_killed_rotation_may_be_killed_too(rotated: Rotated, tmp_path: Path) -> None:
+    for step in itertools.count(SECOND_STEP):
+        machine = rotated.copy(tmp_path / str(step))
+        machine.run(before=(KILLED_AT, str(THE_RESTART)))
+        killed = machine.run(before=(KILLED_AT, str(step)), vault=NOWHERE)
+        rotated.assert_whole(machine)
+        if killed.code != -signal.SIGKILL:
+            break
+        assert machine.run("certlc", "--by-timer", vault=NOWHERE).code == 11
+        assert (machine.version, machine.last_call_version) == (rotated.old_version, rotated.old_version)
+        assert machine.unit_state() == "active"
+    assert killed.code == 11
+    assert step > 12
+
+
+def test_a_version_that_no_service_has_read_is_left_without_a_restart(
+    rotated: Rotated, tmp_path: Path
+) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    machine.run(before=(KILLED_AT, str(THE_SWITCH)))
+    machine.forget_calls()
+    assert machine.run("certlc", "--by-timer", vault=NOWHERE).code == 11
+    assert (machine.version, machine.calls) == (rotated.old_version, [])
+
+
+def test_a_version_with_which_two_runs_were_killed_is_refused(rotated: Rotated, tmp_path: Path) -> None:
+    machine = rotated.copy(tmp_path / "machine")
+    for _ in range(2):
+        assert machine.run(before=(KILLED_AT, str(THE_RESTART))).code == -signal.SIGKILL
+        assert machine.version == rotated.new_version
+    third = machine.run("certlc", "--by-timer")
+    assert (third.code, third.named("failed")[0]["reason"]) == (15, "refused-before")
+    assert "2 runs were killed" in third.named("failed")[0]["text"]
+    assert (machine.version, machine.last_call_version) == (rotated.old_version, rotated.old_version)
+    assert machine.unit_state() == "active"
+    by_hand = machine.run()
+    assert (by_hand.code, machine.version) == (0, rotated.new_version)
 
 
 @pytest.mark.parametrize(

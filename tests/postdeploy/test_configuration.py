@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests import schema_library
-from tests.postdeploy.machine import FILES, VAULT, Machine
+from tests.postdeploy.machine import FILES, VAULT, Machine, loaded
 from tests.unit.images.places import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "postdeploy.md").read_text("utf-8")
@@ -65,8 +65,18 @@ WRONG_CERTIFICATE: dict[str, tuple[dict[str, Any], str]] = {
     "power-off": ({"services": [{"unit": "systemd-poweroff.service"}]}, "/unit"),
     "console": ({"services": [{"unit": "getty@tty9.service"}]}, "/unit"),
     "serial-console": ({"services": [{"unit": "serial-getty@ttyS0.service"}]}, "/unit"),
+    "other-console": ({"services": [{"unit": "autovt@tty1.service"}]}, "/unit"),
+    "relabelling": ({"services": [{"unit": "selinux-autorelabel.service"}]}, "/unit"),
+    "relabelling-mark": ({"services": [{"unit": "selinux-autorelabel-mark.service"}]}, "/unit"),
+    "shell-of-dracut": ({"services": [{"unit": "dracut-emergency.service"}]}, "/unit"),
+    "initrd": ({"services": [{"unit": "initrd-switch-root.service"}]}, "/unit"),
+    "offline-update": ({"services": [{"unit": "packagekit-offline-update.service"}]}, "/unit"),
+    "offline-firmware": ({"services": [{"unit": "fwupd-offline-update.service"}]}, "/unit"),
+    "offline-upgrade": ({"services": [{"unit": "dnf-system-upgrade.service"}]}, "/unit"),
+    "user-data-again": ({"services": [{"unit": "cloud-final.service"}]}, "/unit"),
     "itself": ({"services": [{"unit": "certlc-run.service"}]}, "/unit"),
     "action": ({"services": [{"unit": "a.service", "action": "stop"}]}, "/action"),
+    "start": ({"services": [{"unit": "a.service", "startSeconds": 1801}]}, "/startSeconds"),
     "settle": ({"services": [{"unit": "a.service", "settleSeconds": 0}]}, "/settleSeconds"),
 }
 ONLY_THE_PROGRAM: dict[str, tuple[dict[str, Any], str]] = {
@@ -75,6 +85,10 @@ ONLY_THE_PROGRAM: dict[str, tuple[dict[str, Any], str]] = {
     "same-file": (
         {"certificates": [{**CERTIFICATE, "files": {"key": "a", "chain": "a"}}]},
         "two files have one name",
+    ),
+    "endless-run": (
+        {"certificates": [{**CERTIFICATE, "services": [{"unit": "a.service"}] * 17}]},
+        "/certificates: a run could take 11440 s and is ended after 10800 s",
     ),
     "long-name": ({"certificates": [{"name": "a" * 65}]}, "/folder: must be given"),
 }
@@ -102,6 +116,15 @@ def test_the_schema_and_the_program_accept_the_same() -> None:
     assert list(loaded().problems(GOOD)) == []
 
 
+@pytest.mark.parametrize(
+    "unit", ["cloud-proxy.service", "offline.service", "app@tty1.service", "sshd.service"]
+)
+def test_a_name_that_looks_like_a_refused_one_is_accepted(unit: str) -> None:
+    document = changed({"certificates": [{**CERTIFICATE, "services": [{"unit": unit}]}]})
+    validator().validate(document)
+    assert list(loaded().problems(document)) == []
+
+
 def test_the_documented_example_is_accepted() -> None:
     (example,) = re.findall(r"```yaml\n(#cloud-config.*?)```", PAGE, re.DOTALL)
     cloud_config = yaml.safe_load(example)
@@ -111,7 +134,16 @@ def test_the_documented_example_is_accepted() -> None:
     validator().validate(document)
     assert list(loaded().problems(document)) == []
     # Nothing is fetched and no shell is used.
-    assert [words[:3] for words in cloud_config["runcmd"]] == [["systemctl", "enable", "--now"]] * 2
+    ages, *starts = cloud_config["runcmd"]
+    # The image's ages of passwords would lock out an account that has a key alone.
+    assert ages[:-1] == ["chage", "--maxdays", "-1", "--inactive", "-1"]
+    # The first runs do not wait for the delay of their timers.
+    start, enable = ["systemctl", "start", "--no-block"], ["systemctl", "enable", "--now"]
+    names = ("certlc-run", "agent-enroll")
+    assert starts == [
+        *([*start, f"{name}.service"] for name in names),
+        *([*enable, f"{name}.timer"] for name in names),
+    ]
 
 
 def test_the_page_lists_every_exit_status() -> None:
@@ -126,6 +158,14 @@ def test_the_page_lists_every_event() -> None:
     said = {name for text in modules for name in re.findall(r"events\.say\(\s*\"([a-z-]+)\"", text)}
     assert len(said) > 8
     assert {name for name in said if f"`{name}`" not in table} == set()
+
+
+def test_the_longest_run_that_is_accepted_ends_before_its_unit_ends_it() -> None:
+    unit = (FILES / "units" / "certlc-run.service").read_text("utf-8")
+    (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", unit, re.MULTILINE)
+    assert int(hours) * 3600 == loaded().RUN_SECONDS
+    wait = {"waitSeconds": 600, "certificates": [{**CERTIFICATE, "services": [{"unit": "a.service"}] * 15}]}
+    assert list(loaded().problems(changed(wait))) == []
 
 
 def test_every_mistake_is_named_at_once(machine: Machine) -> None:
@@ -187,14 +227,3 @@ def test_a_link_is_refused(machine: Machine) -> None:
     (machine.root / "elsewhere").write_text(json.dumps(GOOD), "utf-8")
     (machine.root / "etc/imagefactory/postdeploy.json").symlink_to(machine.root / "elsewhere")
     assert "cannot be opened" in said(machine)
-
-
-def loaded(module: str = "settings") -> Any:
-    """A module of the guest."""
-    import importlib
-    import sys
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "dont_write_bytecode", True)
-        patch.syspath_prepend(str(FILES / "libexec"))
-        return importlib.import_module(f"postdeploy.{module}")

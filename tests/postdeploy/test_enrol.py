@@ -249,25 +249,46 @@ def test_a_service_that_does_not_start_is_started_by_the_next_run(deployed: Depl
     assert deployed.machine.unit_state(FALCON) == "active"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_an_enrolment_that_was_killed_is_completed(
+@pytest.fixture
+def kill(
     tmp_path: Path, vault_and_identity: RunningArm, fleet: Fleet, unique_name: Callable[[str], str]
-) -> None:
+) -> Callable[[int], Ran]:
+    """Kill an enrolment on a new machine before a step, and see the next run complete it. Gives how the first ended."""
     killed_at, prefix = str(Path(__file__).with_name("killed_at.py")), unique_name("killed")
-    for step in itertools.count(1):
+
+    def at(step: int) -> Ran:
         deployed = Deployed(Machine(tmp_path / str(step), vault_and_identity), fleet, prefix)
         deployed.machine.start_unit(FALCON)  # as the installation of many packages does, before the enrolment
         killed = deployed.enrol(before=(killed_at, str(step)))
+        if killed.code == -signal.SIGKILL:
+            ran = deployed.enrol()
+            assert ran.code == 0, (step, ran.output)
+            assert deployed.machine.unit_state(FALCON) == "active"
+            assert {*deployed.asked} == {f"-s -f --cid={CID}"}
+            assert f"restart {FALCON}" in deployed.machine.calls  # else it would not know of its enrolment
+        return killed
+
+    return at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "step", [13, 21, 25], ids=["before-the-package", "before-the-record", "before-the-restart"]
+)
+def test_an_enrolment_that_was_killed_is_completed(kill: Callable[[int], Ran], step: int) -> None:
+    assert kill(step).code == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_an_enrolment_may_be_killed_before_each_step(kill: Callable[[int], Ran]) -> None:
+    for step in itertools.count(1):
+        killed = kill(step)
         if killed.code != -signal.SIGKILL:
             break
-        ran = deployed.enrol()
-        assert ran.code == 0, (step, ran.output)
-        assert deployed.machine.unit_state(FALCON) == "active"
-        assert {*deployed.asked} == {f"-s -f --cid={CID}"}
-        assert f"restart {FALCON}" in deployed.machine.calls  # else it would not know of its enrolment
     assert killed.code == 0
-    assert step > 8
+    assert step > 25
 
 
 def test_one_agent_does_not_stop_the_next(deployed: Deployed) -> None:

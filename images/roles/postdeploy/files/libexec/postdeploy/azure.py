@@ -8,6 +8,7 @@ added: a machine says so until its identity has arrived. No proxy and no redirec
 from __future__ import annotations
 
 import json
+import random
 import time
 import urllib.error
 import urllib.parse
@@ -46,7 +47,11 @@ class _Answer:
 
 
 class Patience:
-    """How long a run may wait in all, with pauses that double."""
+    """How long a run may wait in all, with pauses that double.
+
+    Each pause is shorter by chance, or longer where the other side asked for one: machines that were started together
+    do not come back together.
+    """
 
     def __init__(self, seconds: float, first_pause: float) -> None:
         self._end = time.monotonic() + seconds
@@ -56,7 +61,10 @@ class Patience:
     def wait(self, attempt: int, retry_after: str = "") -> bool:
         """Wait before the next attempt (the first is 0). False, at once, if the time is used up."""
         asked = float(retry_after) if retry_after.isdigit() else 0.0
-        pause = max(min(self._first * 2**attempt, _LONGEST_PAUSE), asked)
+        chance = random.random()  # noqa: S311 - nothing is kept secret by it
+        pause = max(
+            min(self._first * 2**attempt, _LONGEST_PAUSE) * (1 - chance / 2), asked * (1 + chance / 4)
+        )
         if time.monotonic() + pause > self._end:
             return False
         time.sleep(pause)

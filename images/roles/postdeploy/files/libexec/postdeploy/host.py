@@ -56,6 +56,14 @@ class Host:
         """What the role `agent_stage` has staged."""
         return self.root / "opt/stage/Tools"
 
+    @property
+    def is_fips(self) -> bool:
+        """Whether the kernel is in FIPS mode."""
+        try:
+            return self.below("/proc/sys/crypto/fips_enabled").read_bytes().strip() == b"1"
+        except OSError:
+            return False
+
     def below(self, path: str) -> Path:
         """An absolute path of the machine, below `root`."""
         return self.root / path.lstrip("/")

@@ -83,13 +83,15 @@ def _as_pem(host: Host, secret: KeptSecret) -> bytes:
         except binascii.Error:
             raise _refused("pkcs12-broken", "its PKCS #12 content is not base64") from None
         # Key Vault gives it without a password. `-nodes` leaves the key without one too, in the pipe.
-        return _openssl(
-            host,
-            ["pkcs12", "-nodes", "-passin", "pass:"],
-            packed,
-            "pkcs12-broken",
-            "openssl cannot read its PKCS #12 content: store it in Key Vault as application/x-pem-file",
-        )
+        words = ["pkcs12", "-nodes", "-passin", "pass:"]
+        text = "openssl cannot read its PKCS #12 content: store it in Key Vault as application/x-pem-file"
+        try:
+            return _openssl(host, words, packed, "pkcs12-broken", text)
+        except Failed as failed:
+            # OpenSSL 3 reads RC2 with 40 bits, which older tools write, only when it is asked to. FIPS mode forbids it.
+            if failed.code is not Exit.REFUSED or host.is_fips:
+                raise
+            return _openssl(host, [*words, "-legacy"], packed, "pkcs12-broken", text)
     if secret.content_type != PEM:
         raise _refused(
             "content-type",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postdeploy import units
 from postdeploy.failures import Exit, Failed
 
 FILES = {"key": "key.pem", "certificate": "cert.pem", "chain": "chain.pem", "fullChain": "fullchain.pem"}
@@ -30,22 +31,34 @@ PATTERNS = {
     "account": r"[a-z_][a-z0-9_-]{0,31}",
     "mode": r"0(400|440|600|640)",
     "agent": r"[a-z0-9][a-z0-9-]{0,63}",
-    # Not the units that give a shell, that end the machine or its sessions, or that are these two themselves.
+    # Not the units that give a shell, that end the machine or its sessions, that run at boot only (some of them restart
+    # the machine, or replace its packages), or that are these two themselves.
     "unit": r"(?!systemd-|dbus|debug-shell|emergency|rescue|user@|user-runtime|init|console-|container-|certlc-|"
-    r"agent-enroll|postdeploy-failed|([a-z-]*)getty)[A-Za-z0-9][A-Za-z0-9:_.@-]{0,99}\.service",
+    r"agent-enroll|postdeploy-failed|autovt@|([a-z-]*)getty|([a-z]+-)?autorelabel|dracut-|cloud-(init|config|final)|"
+    r"kdump|plymouth-|anaconda|ostree-|bootc-|([a-z0-9]+-)?(system-upgrade|offline-)|(packagekit|fwupd)-offline)"
+    r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,99}\.service",
 }
-_LIMITS = {"waitSeconds": (0, 1500), "settleSeconds": (1, 300)}
+_LIMITS = {"waitSeconds": (0, 1500), "settleSeconds": (1, 300), "startSeconds": (1, 1800)}
+_DEFAULTS = {"waitSeconds": 600, "settleSeconds": 10, "startSeconds": units.START_SECONDS}
+# TimeoutStartSec= of certlc-run.service. A run that systemd ends cannot go back by itself, so a configuration must
+# leave it the time for the worst case: no service comes up, neither with the new version nor with the former one.
+RUN_SECONDS = 3 * 3600
+_SPARE_SECONDS = 600  # for everything but waiting
 _MOST = 32  # certificates, agents, services of a certificate
 _LARGEST = 64 * 1024
 
 
 @dataclass(frozen=True)
 class ServiceWish:
-    """A service that reads a certificate: `action` is restart or reload, `settle` the seconds that it must stay up."""
+    """A service that reads a certificate: `action` is restart or reload.
+
+    `start` is how many seconds that may take, `settle` how many the service must stay up after it.
+    """
 
     unit: str
     action: str
     settle: int
+    start: int
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,7 @@ def problems(document: Any) -> Iterator[str]:
     if not document.get("certificates") and not document.get("agents"):
         yield "certificates or agents must name something"
     yield from _twice(document, "certificates", lambda item: item.get("folder", item.get("name")), "folder")
+    yield from _longest(document)
     yield from _twice(document, "agents", lambda item: item.get("agent"), "agent")
 
 
@@ -166,11 +180,30 @@ def _certificate(place: str, item: dict[str, Any]) -> Iterator[str]:
             yield f"{place}/files: two files have one name"
     yield from _list(place, item, "services")
     for inner, service in _items(place, item, "services"):
-        yield from _unknown(inner, service, {"unit", "action", "settleSeconds"})
+        yield from _unknown(inner, service, {"unit", "action", "settleSeconds", "startSeconds"})
         yield from _text(inner, service, "unit", "unit", is_needed=True)
         if service.get("action", "restart") not in ("restart", "reload"):
             yield f"{inner}/action: must be restart or reload"
         yield from _number(inner, service, "settleSeconds")
+        yield from _number(inner, service, "startSeconds")
+
+
+def _longest(document: dict[str, Any]) -> Iterator[str]:
+    """Whether the longest run would end in time."""
+    seconds = _seconds(document, "waitSeconds") + _SPARE_SECONDS
+    for _, item in _items("", document, "certificates"):
+        for _, service in _items("", item, "services"):
+            seconds += 2 * (_seconds(service, "startSeconds") + _seconds(service, "settleSeconds"))
+    if seconds > RUN_SECONDS:
+        yield (
+            f"/certificates: a run could take {seconds} s and is ended after {RUN_SECONDS} s: lower waitSeconds, "
+            "or startSeconds and settleSeconds of services, which count twice for the way back"
+        )
+
+
+def _seconds(item: dict[str, Any], key: str) -> int:
+    value = item.get(key, _DEFAULTS[key])
+    return value if type(value) is int else 0
 
 
 def _unknown(place: str, item: dict[str, Any], keys: set[str]) -> Iterator[str]:
@@ -222,7 +255,7 @@ def _settings(document: dict[str, Any]) -> Settings:
     return Settings(
         vault=document["vault"],
         client_id=document.get("clientId", ""),
-        wait_seconds=document.get("waitSeconds", 600),
+        wait_seconds=_seconds(document, "waitSeconds"),
         certificates=tuple(_certificate_of(each) for each in document.get("certificates", [])),
         agents=tuple(
             AgentWish(agent=each["agent"], secret=each.get("secret", ""))
@@ -244,7 +277,8 @@ def _certificate_of(item: dict[str, Any]) -> CertificateWish:
             ServiceWish(
                 unit=each["unit"],
                 action=each.get("action", "restart"),
-                settle=each.get("settleSeconds", 10),
+                settle=_seconds(each, "settleSeconds"),
+                start=_seconds(each, "startSeconds"),
             )
             for each in item.get("services", [])
         ),

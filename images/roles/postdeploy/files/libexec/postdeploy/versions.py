@@ -76,12 +76,19 @@ class InstalledVersions:
         """Whether the folder of a version is there."""
         return (self._base / "versions" / name).is_dir()
 
+    def leads_to(self, name: str) -> bool:
+        """Whether a version is current."""
+        try:
+            return os.readlink(self._link) == f"versions/{name}"
+        except OSError:
+            return False
+
     def holds(self, name: str, layout: Layout) -> bool:
         """Whether a version is current, and its files are as they were written."""
         try:
-            if os.readlink(self._link) != f"versions/{name}":
-                return False
-            return all(_is_as(self._link / file, facts) for file, facts in layout.items())
+            return self.leads_to(name) and all(
+                _is_as(self._link / file, facts) for file, facts in layout.items()
+            )
         except OSError:
             return False
 
