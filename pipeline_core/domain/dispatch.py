@@ -106,8 +106,12 @@ def late_key(created_at: datetime, build: BuildId) -> str:
 
 
 def row_of(build: Build, now: datetime) -> PendingBuild:
-    """The row of a pending build now. A build that has waited for `LATE_AFTER` is in the line of late builds."""
-    is_late = now >= build.queued_at + LATE_AFTER
+    """The row of a pending build now. A build that has waited for `LATE_AFTER` is in the line of late builds.
+
+    One of the security lane is found by its priority, also where a limit of its team lets only that lane start. The
+    sweep adds its row in the line of late builds.
+    """
+    is_late = build.lane is not Lane.SECURITY and now >= build.queued_at + LATE_AFTER
     return first_row_of(build, late_key(build.queued_at, build.id) if is_late else build.priority)
 
 

@@ -23,7 +23,9 @@ class HygieneFinding:
     @property
     def names(self) -> tuple[str, ...]:
         """The paths by which a waiver may name it: with any content, or with this content alone."""
-        return (self.path, f"{self.path}@sha256:{self.sha256}") if self.sha256 else (self.path,)
+        # A file may be named like a waiver of another file's content.
+        anything = () if "@sha256:" in self.path else (self.path,)
+        return (*anything, f"{self.path}@sha256:{self.sha256}") if self.sha256 else anything
 
     def __str__(self) -> str:
         """One line, for a verdict."""

@@ -169,7 +169,11 @@ class PolicyDocument(Part):
 
 def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
     """The policy as version `revision`; raises InvalidDocument with every problem of the document."""
-    return _parse(document, revision, _addresses(mapping_at(document, "spec")))
+    policy = _parse(document, revision, _addresses(mapping_at(document, "spec")))
+    problems = [*_without_profile(policy)]
+    if problems:
+        raise InvalidDocument(problems)
+    return policy
 
 
 def parse_stored_policy(document: Mapping[str, object], *, revision: int) -> Policy:
@@ -196,6 +200,19 @@ def _parse(document: Mapping[str, object], revision: int, others: Iterable[Probl
     if problems or parsed is None:
         raise InvalidDocument(problems)
     return _policy(parsed.spec, revision)
+
+
+def _without_profile(policy: Policy) -> Iterator[Problem]:
+    """Demands on the rules of a scan, where nothing demands the scan: an image without one would pass."""
+    floors = {"spec.compliance": policy.compliance}
+    floors |= {f"spec.bases['{name}']": floor for name, floor in sorted(policy.bases.items(), key=str)}
+    for path, floor in floors.items():
+        if floor.profile is None and (floor.min_share or floor.must_pass):
+            yield Problem(
+                path=path,
+                message="demands rules of a scan by minShare or mustPass, and no scan",
+                remedy="name the profile of the scan",
+            )
 
 
 def _addresses(spec: Mapping[str, object]) -> Iterator[Problem]:

@@ -50,15 +50,16 @@ def test_packages_from_the_index_are_not_a_finding(tmp_path: Path) -> None:
     if not (INSTALLED / "msal").is_dir():
         optional_tools.missing("content-check", f".cache/content-check is missing; to install it: {_HINT}")
     machine = bare(tmp_path)
-    _linked(INSTALLED, tmp_path / "opt" / "app")
-    assert len(list((tmp_path / "opt" / "app").glob("*.dist-info"))) > 100
+    site = tmp_path / "opt" / "app" / "lib" / "python3.11" / "site-packages"
+    _linked(INSTALLED, site)
+    assert len(list(site.glob("*.dist-info"))) > 100
     _expect_nothing(machine)
     # A secret in a file that a RECORD lists, and one beside the packages.
-    module = tmp_path / "opt" / "app" / "msal" / "__init__.py"
+    module = site / "msal" / "__init__.py"
     text = module.read_text("utf-8")
     module.unlink()
     module.write_text(f"{text}\nTOKEN = '{made.token()}'\n", "utf-8")
-    machine.write("opt/app/tornado/test/own.key", made.key())
+    (site / "tornado" / "test" / "own.key").write_text(made.key(), "utf-8")
     assert len(machine.look()) == 2
 
 

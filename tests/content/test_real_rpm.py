@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from scanner.provenance import vendors
 
 from tests.unit.images.hygiene import made
 from tests.unit.images.hygiene.machine import Machine, bare
@@ -29,10 +30,11 @@ cp {key} %{{buildroot}}/opt/acme/key.pem
 """
 
 
-def _run(folder: Path, *command: str) -> None:
+def _run(folder: Path, *command: str) -> str:
     environment = {**os.environ, "GNUPGHOME": str(folder / "gpg"), "HOME": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _package(folder: Path) -> Path:
@@ -65,7 +67,15 @@ def _installed(folder: Path, package: Path, root: Path) -> Machine:
     return machine
 
 
-def test_only_a_signed_package_vouches_for_its_files_and_only_unchanged(tmp_path: Path) -> None:
+def _key_id(folder: Path) -> str:
+    """The id of the key that signed, as rpm writes it."""
+    said = _run(folder, "gpg", "--batch", "--with-colons", "--list-keys", "acme")
+    return next(line.split(":")[4].lower() for line in said.splitlines() if line.startswith("pub:"))
+
+
+def test_only_a_package_of_a_known_key_vouches_for_its_files_and_only_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tools = ("rpm", "rpmbuild", "rpmsign", "gpg", "gpgconf")
     absent = [tool for tool in tools if shutil.which(tool) is None]
     if absent or os.getuid():
@@ -74,6 +84,8 @@ def test_only_a_signed_package_vouches_for_its_files_and_only_unchanged(tmp_path
     assert len(_installed(tmp_path, package, tmp_path / "unsigned").look()) == 1
     _sign(tmp_path, package)
     machine = _installed(tmp_path, package, tmp_path / "signed")
+    assert len(machine.look()) == 1  # a key that no vendor has
+    monkeypatch.setattr(vendors, "KEYS", frozenset((_key_id(tmp_path),)))
     assert machine.look() == []
     assert [each["package"] for each in machine.report()["judged"]] == ["rpm acme-1-1"]
     machine.write("opt/acme/key.pem", made.key() + "\n")

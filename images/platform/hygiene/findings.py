@@ -18,12 +18,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scanner import look
+from scanner.failure import CannotLook
 from scanner.finding import Finding, Judged
 from scanner.options import Options, Refused, parse, parse_waived
-from scanner.search import CannotLook
 from scanner.system import System, accounts_of, read
 
 
@@ -83,15 +84,17 @@ def answer(words: Sequence[str], environment: Mapping[str, str]) -> Answer:
         text = Path(options.waived).read_text(encoding="utf-8") if options.waived else ""
     except (Refused, OSError, UnicodeDecodeError) as error:
         return Answer(code=2, notes=(str(error),))
+    notes: list[str] = []
     try:
-        seen = list(look.everywhere(system_of(options, environment.get("SUDO_USER") or "packer")))
+        system = look.asked("accounts", partial(system_of, options, environment.get("SUDO_USER") or "packer"))
+        seen = list(look.everywhere(system, notes.append))
     except CannotLook as error:
-        return Answer(code=1, notes=(str(error),))
+        return Answer(code=1, notes=(*notes, str(error)))
     waived = parse_waived(text)
     judged = [each for each in seen if isinstance(each, Judged)]
     found = [each for each in seen if isinstance(each, Finding)]
     left = [each for each in found if not any((each.rule, name) in waived for name in each.names)]
-    notes = [f"judged by its package: {each.finding} ({each.package})" for each in judged]
+    notes += [f"judged by its package: {each.finding} ({each.package})" for each in judged]
     notes += [f"waived: {each}" for each in found if each not in left]
     if options.form == "text":
         notes += [f"this content alone: {each.rule} {each.names[-1]}" for each in left if each.sha256]

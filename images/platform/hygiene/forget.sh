@@ -36,8 +36,8 @@ fi
 
 # The network: cloud-init writes its own files again, leases and secrets are each machine's.
 for file in "$root"/etc/NetworkManager/system-connections/* "$root"/etc/sysconfig/network-scripts/ifcfg-* \
-  "$root"/etc/udev/rules.d/70-persistent-net.rules "$root"/etc/systemd/network/*; do
-  if [[ -f $file ]] && grep --quiet --fixed-strings 'Created by cloud-init' -- "$file"; then rm -f -- "$file"; fi
+  "$root"/etc/systemd/network/*; do
+  if [[ -f $file ]] && grep --quiet --extended-regexp '(Created|Generated) by cloud-init' -- "$file"; then rm -f -- "$file"; fi
 done
 rm -f -- "$root"/etc/udev/rules.d/7[05]-persistent-net*.rules
 rm -f -- "$root"/var/lib/NetworkManager/{*.lease,secret_key,timestamps,seen-bssids} "$root"/var/lib/{dhclient,dhcpcd}/*.lease*
@@ -50,9 +50,29 @@ fi
 rm -f -- "$root"/etc/iscsi/initiatorname.iscsi "$root"/etc/nvme/{hostnqn,hostid} "$root"/etc/lvm/devices/system.devices \
   "$root"/var/lib/systemd/{credential.secret,random-seed} "$root"/var/lib/chrony/drift
 
-# The check: nothing of the user is left in the rules of sudo.
-if [[ -n $user && $user != root ]] && grep --recursive --quiet --no-messages --word-regexp --fixed-strings \
-  "$user" -- "$root"/etc/sudoers "$root"/etc/sudoers.d; then
-  echo "forget: a rule of sudo names $user, who is removed" >&2
-  exit 1
+# The check: nothing of the user is left in the rules of sudo. A rule begins with its users; the name may be a word of a
+# command, such as /usr/bin/packer, too. An alias of users is a list of users.
+names_user() {
+  sed --expression ':a' --expression '/\\$/{N;s/\\\n/ /;ta}' -- "$1" | awk -v name="$user" '
+    /^[ \t]*#/ || /^[ \t]*@/ { next }
+    {
+      gsub(/[ \t]*,[ \t]*/, ",")
+      users = $1
+      sub(/=.*/, "", users)
+      if ($1 == "User_Alias") { users = $0; sub(/^[ \t]*User_Alias/, "", users); gsub(/[ \t:=]+/, ",", users) }
+      count = split(users, each, ",")
+      for (number = 1; number <= count; number++) {
+        gsub(/[!"]/, "", each[number])
+        if (each[number] == name) { found = 1 }
+      }
+    }
+    END { exit !found }'
+}
+if [[ -n $user && $user != root ]]; then
+  for file in "$root"/etc/sudoers "$root"/etc/sudoers.d/*; do
+    if [[ -f $file ]] && names_user "$file"; then
+      echo "forget: a rule of sudo in ${file#"$root"} names $user, who is removed" >&2
+      exit 1
+    fi
+  done
 fi

@@ -14,7 +14,9 @@ tailoring=${IMAGEFACTORY_TAILORING:-}
 python=/usr/libexec/platform-python # the system's own; a team may have put another `python3` first
 [[ -x $python ]] || python=python3
 work=$(mktemp --directory)
-trap 'rm -rf -- "$work"' EXIT
+# A hardened image lets nothing in /tmp be executed. What runs from a file of its own is here, in memory.
+tools=$(mktemp --directory --tmpdir="${IMAGEFACTORY_ROOT:?}")
+trap 'rm -rf -- "$work" "$tools"' EXIT
 
 write() { "$python" "$here/verify/results.py" "$@"; }
 
@@ -33,14 +35,15 @@ write advisories "$work/installed" "$work/available" "$results/advisories.json"
 # goss is pinned in the catalog, like every tool.
 read -r url digest < <(write tool goss "$IMAGEFACTORY_PLATFORM/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
-  --output "$work/goss" -- "$url"
-printf '%s  %s\n' "$digest" "$work/goss" | sha256sum --check --status
-chmod 0700 "$work/goss"
+  --output "$tools/goss" -- "$url"
+printf '%s  %s\n' "$digest" "$tools/goss" | sha256sum --check --status
+chmod 0700 "$tools/goss"
 
-run_goss() { # goss ends with 1 if a test fails. Required is only that it reported its tests, and was not killed
+run_goss() { # goss ends with 1 if a test fails. Required is that it ran, reported its tests, and was not killed
   local code=0
-  "$work/goss" --gossfile "$1" validate --format json --no-color >"$2" || code=$?
-  ((code <= 128)) || { echo "verify: goss ended with $code" >&2; exit "$code"; }
+  "$tools/goss" --gossfile "$1" validate --format json --no-color >"$2" || code=$?
+  # 126 and 127 are the shell's: the program could not be run. More than 128 is a signal.
+  ((code < 126)) || { echo "verify: goss ended with $code" >&2; exit "$code"; }
   write goss "$2"
 }
 

@@ -237,7 +237,8 @@ class Dispatcher:
         probes = breakers.admit(stored.value, row)
         if probes is None:
             return None
-        taken = self.records.capacity.take(slot, pending, ledger)
+        # A row that an older release wrote again may lack the cores; the build itself never does.
+        taken = self.records.capacity.take(slot, replace(pending, cores=stored.value.cores), ledger)
         if taken is SlotTaken.RACED:
             self.outages.not_begun(pending.build, probes)
             raise StaleWrite(f"slot {slot} was taken by another pass")

@@ -1,8 +1,8 @@
 """A step that Azure refused: is it too early to believe it, does an outage excuse it, or has the build failed?
 
 A note beside the attempt's files keeps the time of the first refusal. A refusal that cannot end by itself costs no
-call for that. What Azure refuses to the factory is never a team's fault, and never says anything about a source: only
-a builder asks the Marketplace for a release. So it holds where the factory is deployed, unless it says where.
+call for that. What Azure refuses to the factory is never a team's fault. It holds where the factory is deployed, unless
+it says where: an answer of the Marketplace about one source names that source.
 """
 
 from dataclasses import dataclass, replace

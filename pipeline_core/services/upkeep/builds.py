@@ -41,7 +41,7 @@ EXPECTED: Mapping[Phase, timedelta] = {
     Phase.PUBLISHING: timedelta(hours=2),
 }
 _WHY = {
-    Phase.PENDING: "no slot was free; see which builds hold the slots, raise the limits, or end a pause",
+    Phase.PENDING: "no slot was free for it; see which builds hold the slots, raise the limits, or end a pause",
     Phase.BUILDING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
     Phase.VERIFYING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
     Phase.PUBLISHING: "the gallery still replicates the version; the factory watches it until that ends",
@@ -104,10 +104,10 @@ class BuildSweep:
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
         seen = self.records.capacity.look(self.effects.clock.now())
-        self.records.capacity.forget(seen.over)
         active.holders, active.is_full, active.is_halted = seen.builds, seen.are_all, seen.is_halted
         if seen.has_breakers:
             active.breakers = tuple(each.value for each in self.records.breakers.list())
+        self.records.capacity.forget(seen.over)  # last: where it fails, the sweep still knows the slots
         return len(active.holders)
 
     def complete_pause(self, active: ActiveBuilds) -> int:

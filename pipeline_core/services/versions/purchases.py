@@ -11,10 +11,12 @@ from pipeline_core.deployment import Deployment
 from pipeline_core.domain import source_images
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, PermanentError, ScopeKind
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.sources import PurchasePlan, SourceVersion
 from pipeline_core.ports import Galleries, MarketplaceOffers
+
+_OF_SOURCE = (ErrorClass.NOT_FOUND, ErrorClass.TERMS)  # such an answer is about the source that was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,12 @@ class Purchases:
         origin = build.inputs.origin
         if not isinstance(origin, SourceVersion):
             return replace(definition.os, plan=self._plan_of(gallery, origin.image))
-        image = self.marketplace.get_image(origin.source, origin.version)
+        try:
+            image = self.marketplace.get_image(origin.source, origin.version)
+        except PermanentError as error:
+            if error.scope is None and error.error_class in _OF_SOURCE:
+                error.scope = ErrorScope(kind=ScopeKind.SOURCE, name=origin.source.key)
+            raise
         found = [*source_images.misfits(origin.source, image, definition)]
         if found:
             text = "; ".join(str(each) for each in found)

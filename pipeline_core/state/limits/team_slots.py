@@ -52,5 +52,5 @@ def cells(slots: TeamSlots) -> dict[str, Cell]:
 
 def _limits(builds: object, more: Sequence[int | None] | None) -> RunLimits:
     """`more` is cores and builds a day, None where the row has none; no build a day is a limit, no core is not one."""
-    cores, day = more or (_NONE, None)
+    cores, day = (_NONE, None) if more is None else (more[0], more[1])  # a newer release may add numbers
     return RunLimits(builds=int(str(builds)) or None, cores=cores or None, builds_per_day=day)

@@ -230,6 +230,13 @@ HYGIENE: dict[str, tuple[tuple[HygieneFinding, ...], int, tuple[JudgedWaiver, ..
         False,
         "1 found: /opt/key.pem: a private key [private-key]",
     ),
+    "a file is named like a waived content": (
+        (replace(HASHED, path=f"/opt/key.pem@sha256:{DIGEST}", sha256="f" * 64),),
+        0,
+        (HASHED_WAIVER,),
+        False,
+        "1 found",
+    ),
     "a content is waived, and the builder gave none": ((KEY,), 0, (HASHED_WAIVER,), False, "1 found"),
     "any content is waived": ((HASHED,), 0, (KEY_WAIVER,), True, "waived: "),
     "any content was waived, and this one is": (

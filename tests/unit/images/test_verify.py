@@ -45,6 +45,7 @@ class Guest:
         self.folder = folder
         self.results = folder / "results"
         self.results.mkdir()
+        (folder / "tmp").mkdir()
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copytree(IMAGES / "roles", folder / "platform" / "roles")
         self.findings()
@@ -98,10 +99,11 @@ class Guest:
             "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "IMAGEFACTORY_PLATFORM": str(self.folder / "platform"),
             "IMAGEFACTORY_RESULTS": str(self.results),
+            "IMAGEFACTORY_ROOT": str(self.folder),
             "IMAGEFACTORY_GOSS": goss,
             "IMAGEFACTORY_PROFILE": profile,
             "IMAGEFACTORY_TAILORING": tailoring,
-            "TMPDIR": str(self.folder),
+            "TMPDIR": str(self.folder / "tmp"),
         }
         script = self.folder / "platform" / "platform" / "verify" / "run.sh"
         return subprocess.run(
@@ -343,3 +345,31 @@ def test_each_program_is_written_for_the_python_of_the_guest(path: Path) -> None
     names |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
     foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"scanner"}
     assert foreign == set()
+
+
+def test_nothing_is_run_from_the_folder_of_temporary_files(guest: Guest) -> None:
+    """The hardened image mounts it so that nothing in it can be executed, and its own invariants ask for that."""
+    guest.goss(goss_report(GOOD))
+    seen = guest.folder / "served"
+    seen.write_text(
+        f"#!/bin/bash\ncase $0 in {guest.folder}/tmp/*) exit 126 ;; esac\n" + seen.read_text("utf-8")[12:],
+        "utf-8",
+    )
+    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss"}
+    entry["sha256"] = hashlib.sha256(seen.read_bytes()).hexdigest()
+    catalog = guest.folder / "platform" / "catalog.json"
+    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    done = guest.verify()
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_goss_that_cannot_be_run_says_so(guest: Guest) -> None:
+    served = guest.folder / "served"
+    served.write_text("#!/bin/bash\nexit 126\n", encoding="utf-8")
+    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss"}
+    entry["sha256"] = hashlib.sha256(served.read_bytes()).hexdigest()
+    catalog = guest.folder / "platform" / "catalog.json"
+    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    done = guest.verify()
+    assert done.returncode != 0
+    assert "goss ended with 126" in done.stderr

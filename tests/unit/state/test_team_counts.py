@@ -172,3 +172,11 @@ def test_the_limits_of_the_most_teams_fit_into_one_cell() -> None:
     teams = {TeamName(f"t{number:03d}-{'t' * 58}"): most for number in range(200)}
     cells = team_slots.cells(TeamSlots(revision=1, teams=teams))
     assert max(len(str(cell)) for cell in cells.values()) < 32_000  # characters of a cell: 32 Ki
+
+
+def test_numbers_of_a_newer_release_beside_the_limits_are_left_alone() -> None:
+    cells = dict(team_slots.cells(LIMITS))
+    cells["more"] = str(cells["more"]).replace("[8,null]", "[8,null,7]")
+    assert "7" in str(cells["more"])
+    row = Row(partition="slots", key=team_slots.KEY, cells=cells)
+    assert team_slots.read(row) == LIMITS

@@ -13,7 +13,7 @@ from pipeline_core.domain.names import ImageName, Region, TeamName
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
 from pipeline_core.domain.team_limits import PerTeamLimits, PolicyLimits
 from pipeline_core.wire.document.text import read_yaml
-from pipeline_core.wire.policy import parse_policy, policy_blob, read_policy_blob
+from pipeline_core.wire.policy import parse_policy, parse_stored_policy, policy_blob, read_policy_blob
 from pipeline_core.wire.problems import InvalidDocument
 
 OID = "0d0f5a3c-1111-4222-8333-44445555aaaa"
@@ -349,3 +349,14 @@ def test_the_blob_of_a_document_does_not_depend_on_the_order_of_its_keys() -> No
 def test_a_blob_that_nobody_of_ours_wrote_is_malformed(content: bytes) -> None:
     with pytest.raises(MalformedMessage):
         read_policy_blob(content)
+
+
+@pytest.mark.parametrize("demand", [{"minShare": 90}, {"mustPass": ["no_empty_passwords"]}])
+def test_a_demand_on_the_rules_of_a_scan_needs_a_profile(demand: dict[str, object]) -> None:
+    """Else an image whose team asks for no scan would pass, and nothing would say so."""
+    spec = {"compliance": demand, "bases": {"rhel9-lab": {}, "rhel9-base": {"profile": "cis_server_l1"}}}
+    with pytest.raises(InvalidDocument) as refused:
+        parse_policy({**EMPTY, "spec": spec}, revision=1)
+    assert [each.path for each in refused.value.problems] == ["spec.compliance", "spec.bases['rhel9-lab']"]
+    # A document that is in force goes on: it would hold back every image.
+    assert parse_stored_policy({**EMPTY, "spec": spec}, revision=1).compliance.profile is None

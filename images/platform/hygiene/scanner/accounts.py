@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from scanner.finding import Finding
+from scanner.finding import Finding, shown_name
 from scanner.system import System, is_filled
 
 _HISTORIES = (".*_history", ".local/share/fish/fish_history")
@@ -101,7 +101,7 @@ def _passwords(system: System) -> Iterator[Finding]:
         password = rest.partition(":")[0]
         if not name or password.startswith(("!", "*")):
             continue
-        what = f"the account {name} has a password"
+        what = f"the account {shown_name(name)} has a password"
         if not password:
-            what = f"the account {name} has no password and is not locked"
+            what = f"the account {shown_name(name)} has no password and is not locked"
         yield system.finding(system.path("/etc/shadow"), "password", what)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterable, Iterator
 
-from scanner.finding import Finding, Judged
+from scanner.failure import CannotLook
+from scanner.finding import Finding, Judged, shown_name
 from scanner.secrets import keys, published, tokens
 from scanner.system import System
 
@@ -29,12 +31,20 @@ def judge(system: System, paths: Iterable[str], vouch: Vouch) -> Iterator[Findin
 
 
 def kinds_of(path: str, *, now: float) -> list[tuple[str, str]]:
-    """Rule and description of each kind of secret in a file; none for a file that vanished or is empty."""
+    """Rule and description of each kind of secret in a file; none for a file that vanished or is empty.
+
+    Raises CannotLook for a file that cannot be read: grep saw the form of a secret in it.
+    """
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _kinds(data, now=now)
-    except (OSError, ValueError):
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return []
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _kinds(data, now=now)
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise CannotLook(f"could not look: {shown_name(path)}: {error.strerror}") from error
 
 
 def _kinds(data: bytes | mmap.mmap, *, now: float) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ class Finding:
     """Something that must not be in an image. `path` is as `shown_name` writes it.
 
     `sha256` is of the file's content, in hex. It is empty for a folder, and where the digest would help to guess a
-    password.
+    password or a name.
     """
 
     path: str
@@ -23,7 +23,9 @@ class Finding:
     @property
     def names(self) -> tuple[str, ...]:
         """The paths by which a waiver may name it: with any content, or with this content only."""
-        return (self.path, f"{self.path}@sha256:{self.sha256}") if self.sha256 else (self.path,)
+        # A file may be named like a waiver of another file's content.
+        anything = () if "@sha256:" in self.path else (self.path,)
+        return (*anything, f"{self.path}@sha256:{self.sha256}") if self.sha256 else anything
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what} [{self.rule}]"

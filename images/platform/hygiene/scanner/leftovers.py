@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from scanner.finding import Finding
+from scanner.finding import Finding, shown_name
 from scanner.system import SLACK, System
 
 _SUDOERS = ("/etc/sudoers", "/etc/sudoers.d/*", "/usr/local/etc/sudoers", "/usr/local/etc/sudoers.d/*")
@@ -91,8 +91,8 @@ def _is_left(system: System, account: str, path: str) -> bool:
 
 def _who(system: System, account: str) -> str:
     if system.knows(account):
-        return f"{account}, the user of the build"
-    return f"{account}, an account that does not exist"
+        return f"{shown_name(account)}, the user of the build"
+    return f"{shown_name(account)}, an account that does not exist"
 
 
 def _owned(system: System, path: str) -> Iterator[Finding]:
@@ -119,7 +119,8 @@ def _groups(system: System) -> Iterator[Finding]:
         path = system.path(name)
         gone = set()
         for line in system.lines(name):
-            group, *_, members = line.split(":")
+            group, colon, rest = line.partition(":")
+            members = rest.rpartition(":")[2] if colon else ""
             gone |= {member for member in members.split(",") if member and not system.knows(member)}
             if group == system.builder and not system.knows(group):
                 gone.add(group)

@@ -75,9 +75,12 @@ BAKED = (
 _CONNECTIONS = (
     "/etc/NetworkManager/system-connections/*",
     "/etc/sysconfig/network-scripts/ifcfg-*",
+    "/etc/systemd/network/*",
+)
+# cloud-init writes the first for each machine, without a word on who wrote it. Deprovisioning removes both.
+_NAMES_OF_CARDS = (
     "/etc/udev/rules.d/70-persistent-net.rules",
     "/etc/udev/rules.d/75-persistent-net-generator.rules",
-    "/etc/systemd/network/*",
 )
 # A card's address or a client's id.
 _CARD = re.compile(
@@ -88,7 +91,9 @@ _CARD = re.compile(
 )
 # The name under which a machine asked for its address. The Azure agent writes it, and resets it when it deprovisions.
 _ASKED_AS = re.compile(r"(?im)^\s*(?:DHCP_HOSTNAME|dhcp-hostname)\s*=\s*[\"']?(?!localhost)\S")
-_CLOUD_INIT = "Created by cloud-init"
+_CLOUD_INIT = re.compile(
+    r"(?:Created|Generated) by cloud-init"
+)  # its renderers for sysconfig and NetworkManager
 # The Azure agent writes the name here, and resets it when it deprovisions. LVM notes in its backups, as on the disk
 # itself, where a group of volumes was changed.
 _RESET = ("/etc/hostname", "/etc/ssh/ssh_host_", "/etc/sysconfig/network-scripts/ifcfg-", "/etc/lvm/")
@@ -112,11 +117,11 @@ def judge(system: System) -> Iterator[Finding]:
 
 
 def _network(system: System) -> Iterator[Finding]:
-    for pattern in _CONNECTIONS:
+    for pattern in (*_CONNECTIONS, *(_NAMES_OF_CARDS if system.is_booted else ())):
         for path in system.matching(pattern):
             text = system.text(system.name(path))
             # cloud-init writes its own again for each machine, and deprovisioning removes them.
-            is_remade = _CLOUD_INIT in text and not system.is_booted
+            is_remade = _CLOUD_INIT.search(text) and not system.is_booted
             is_own = _CARD.search(text) or (system.is_booted and _ASKED_AS.search(text))
             if is_own and not is_remade and system.is_baked(path):
                 yield system.finding(path, "machine-state", "the network card or the name of one machine")
@@ -142,7 +147,7 @@ def _names(system: System) -> Iterator[Finding]:
         yield system.finding(path, "machine-name", "the name of the machine that built this")
     for path in _with_name(system):
         name = system.name(path)
-        is_remade = not system.is_booted and _CLOUD_INIT in system.text(name)
+        is_remade = not system.is_booted and _CLOUD_INIT.search(system.text(name))
         if not name.startswith(_RESET) and not is_remade and system.is_baked(path):
             yield system.finding(path, "machine-name", "names the machine that built this")
 

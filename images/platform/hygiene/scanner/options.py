@@ -38,7 +38,7 @@ def parse(words: Sequence[str]) -> Options:
     if found.get("--format", "text") not in _FORMATS:
         raise Refused("--format is text or json")
     booted = found.get("--booted")
-    if booted is not None and not booted.isdigit():
+    if booted is not None and not (booted.isascii() and booted.isdigit()):
         raise Refused("--booted is a number of seconds since 1970")
     return Options(
         root=found.get("--root", "").rstrip("/"),

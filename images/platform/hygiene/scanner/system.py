@@ -5,16 +5,21 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 
+from scanner.failure import CannotLook
 from scanner.finding import Finding, shown_name
 
 # If the clock is set shortly after boot, the boot's time moves. A file of the image is older by far more than this.
 SLACK = 120  # seconds
+_NUMBER = re.compile(r"[0-9]{1,10}")  # `isdigit` also takes what `int` refuses
 _READ_LIMIT = 4 * 1024 * 1024  # bytes of a text file of the system
-# A digest of these files would let a reader of the evidence try passwords.
-_WITHOUT_DIGEST = frozenset({"password", "credentials", "history"})
+# A digest of these files would let a reader of the evidence try passwords, names and addresses.
+_WITHOUT_DIGEST = frozenset(
+    {"password", "credentials", "history", "leftover", "machine-state", "machine-name"}
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,17 @@ class System:
         """True for a file of the image. On a booted machine a file that is newer than the boot is the machine's own.
 
         Decides by the time of last change of the inode, which no program can set. False for a file that vanished.
+        Raises CannotLook where the time cannot be read.
         """
+        if not self.is_booted:
+            return True
         try:
             changed = os.lstat(path).st_ctime
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        return not self.is_booted or changed < self.booted - SLACK
+        except OSError as error:
+            raise CannotLook(f"could not look: {shown_name(path)}: {error.strerror}") from error
+        return changed < self.booted - SLACK
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file, none if it cannot be read."""
@@ -87,7 +97,7 @@ def accounts_of(root: str) -> tuple[Account, ...]:
     found = []
     for line in read(root + "/etc/passwd").decode("utf-8", "surrogateescape").splitlines():
         fields = line.split(":")
-        if len(fields) == 7 and fields[2].isdigit():
+        if len(fields) == 7 and _NUMBER.fullmatch(fields[2]):
             found.append(Account(name=fields[0], uid=int(fields[2]), home=fields[5]))
     return tuple(found)
 

@@ -64,6 +64,12 @@ def key() -> str:
     return keys()["RSA"]
 
 
+def public() -> str:
+    """The public half of a key in base64, on one line."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return base64.b64encode(_rsa().public_key().public_bytes(serialization.Encoding.DER, form)).decode()
+
+
 def pem(label: str, raw: bytes) -> str:
     """The bytes as a file with this label."""
     return f"-----BEGIN {label}-----\n{lines(raw)}-----END {label}-----\n"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import textwrap
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,16 @@ _WRITTEN: dict[str, Callable[[str], str]] = {
     "with words in between": lambda key: f"This is the key of the server:\n\n{key}\nKeep it.\n",
     "after a certificate": lambda key: made.pem("CERTIFICATE", made.noise(700, seed=9)) + key,
     "in XML": lambda key: f"<key>{key.replace(chr(10), '&#10;')}</key>",
+    "in bytes of Python": lambda key: "".join(f'    b"{line}\\n"\n' for line in key.splitlines()),
+    "removed by a patch": lambda key: "".join(f"-{line}\n" for line in key.splitlines()),
+    "added by a patch": lambda key: "".join(f"+{line}\n" for line in key.splitlines()),
+    "in a log": lambda key: "".join(
+        f"Dec  1 02:53:{number % 60:02} web-17 app[71]: {line}\n"
+        for number, line in enumerate(key.splitlines())
+    ),
+    "wrapped once more": lambda key: "".join(
+        "\n".join(textwrap.wrap(line, 60)) + "\n" for line in key.splitlines()
+    ),
     "in an address": lambda key: "k=" + key.replace("\n", "%0A").replace("+", "%2B").replace("=", "%3D"),
 }
 
@@ -51,6 +62,12 @@ def test_a_key_that_is_encoded_once_more_is_found() -> None:
             assert _found("client-key-data: " + base64.b64encode(made.keys()[form].encode()).decode()) == 1, (
                 form
             )
+
+
+@pytest.mark.parametrize("first", ["CERTIFICATE", "EC PARAMETERS"])
+def test_a_key_in_a_bundle_that_is_encoded_once_more_is_found(first: str) -> None:
+    bundle = made.pem(first, made.noise(700, seed=9)) + made.keys()["a curve"]
+    assert _found("tls: " + base64.b64encode(bundle.encode()).decode()) == 1
 
 
 def test_a_certificate_that_is_encoded_once_more_is_none() -> None:
@@ -84,6 +101,15 @@ NOT_KEYS = {
     "a public key": made.pem("PUBLIC KEY", made.noise(300, seed=1)),
     "a certificate": made.pem("CERTIFICATE", made.noise(700, seed=1)),
     "a template": "-----BEGIN PRIVATE KEY-----\n{{ tls.key | indent(4) }}\n-----END PRIVATE KEY-----\n",
+    "names in code": 'if "-----BEGIN PRIVATE KEY-----" in text:\n    loadPrivateKeyFromString(text)\n'
+    "    normalizeConfigurationOfServer(text)\n    lookUpCertificatesOfTheServer(text)\n",
+    "names in code about PGP": '"-----BEGIN PGP PRIVATE KEY BLOCK-----" in text\nnormalise(text)\n',
+    "a public key below": 'if b"-----BEGIN PRIVATE KEY-----" in data:\n    raise ValueError\nPUBLIC = "'
+    + made.public()
+    + '"\n',
+    "a public key of SSH below": "-----BEGIN OPENSSH PRIVATE KEY-----\nis no such file:\nssh-rsa "
+    + base64.b64encode(b"\0\0\0\x07ssh-rsa" + made.noise(260, seed=3)).decode()
+    + " dev\n",
     "a list of headers": "\n".join(f"-----BEGIN {kind} PRIVATE KEY-----" for kind in ("RSA", "DSA", "EC")),
     "PuTTY's header": "PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n",
     "PuTTY's header in code": 'if data.startswith(b"PuTTY-User-Key-File-2:") and b"Private-Lines: 4" in data:',

@@ -4,11 +4,12 @@ import base64
 import csv
 import hashlib
 import io
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
-from scanner.provenance import rpms, wheels
+from scanner.provenance import rpms, vendors, wheels
 
 from tests.unit.images.hygiene import made
 from tests.unit.images.hygiene.machine import Machine
@@ -19,16 +20,19 @@ _SITE = "opt/app/venv/lib/python3.11/site-packages"
 _INFO = f"{_SITE}/acme-1.0.dist-info"
 
 
-def install(machine: Machine, files: dict[str, str], *, listed: dict[str, str] | None = None) -> None:
-    """A wheel from an index, as pip installs it. `listed` has other names or contents in the RECORD."""
+def install(
+    machine: Machine, files: dict[str, str], *, listed: dict[str, str] | None = None, site: str = _SITE
+) -> None:
+    """A wheel, as pip installs it by name. `listed` has other names or contents in the RECORD."""
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     for name, content in files.items():
-        machine.write(f"{_SITE}/{name}", content)
+        machine.write(f"{site}/{name}", content)
     for name, content in {**files, **(listed or {})}.items():
         writer.writerow((name, f"sha256={_digest(content)}", len(content)))
     writer.writerow(("acme-1.0.dist-info/RECORD", "", ""))
-    machine.write(f"{_INFO}/RECORD", rows.getvalue())
+    machine.write(f"{site}/acme-1.0.dist-info/RECORD", rows.getvalue())
+    machine.write(f"{site}/acme-1.0.dist-info/INSTALLER", "pip\n")
 
 
 def _digest(content: str) -> str:
@@ -112,6 +116,29 @@ def test_a_package_that_came_from_a_file_may_be_the_teams_own_and_vouches_for_no
     assert len(machine.look()) == 1
 
 
+def test_a_package_that_was_only_unzipped_vouches_for_nothing(machine: Machine) -> None:
+    install(machine, {"acme/test/server.pem": made.key()})
+    (machine.root / _INFO / "INSTALLER").unlink()
+    assert len(machine.look()) == 1
+
+
+@pytest.mark.parametrize(
+    ("site", "count"),
+    [
+        ("opt", 1),
+        ("opt/app/vendor", 1),
+        ("opt/site-packages/app", 1),
+        ("usr/local/lib/python3.9/site-packages", 0),
+        ("usr/local/lib/python3/dist-packages", 0),
+    ],
+)
+def test_a_package_counts_only_in_a_folder_that_python_has_for_packages(
+    machine: Machine, site: str, count: int
+) -> None:
+    install(machine, {"acme/test/server.pem": made.key()}, site=site)
+    assert len(machine.look()) == count
+
+
 def test_a_package_does_not_vouch_for_other_rules(machine: Machine) -> None:
     machine.write("opt/app/own.pem", made.key())
     install(machine, {"acme/keys.py": "HEADER = 1\n"})
@@ -133,6 +160,7 @@ def test_a_package_does_not_vouch_for_other_rules(machine: Machine) -> None:
 def test_a_record_that_cannot_be_read_proves_nothing(machine: Machine, record: bytes) -> None:
     machine.write(f"{_SITE}/acme/own.pem", made.key())
     machine.write(f"{_INFO}/RECORD", record)
+    machine.write(f"{_INFO}/INSTALLER", "pip\n")
     assert len([line for line in machine.look() if "own.pem" in line]) == 1
 
 
@@ -144,6 +172,7 @@ def test_only_sha256_of_a_record_counts(tmp_path: Path) -> None:
 
 
 _SIGNED = "RSA/SHA256, Mon 02 Mar 2026, Key ID 199e2f91fd431d51(none)"
+_OWN = "RSA/SHA256, Mon 02 Mar 2026, Key ID 0123456789abcdef"
 _HEX = hashlib.sha256(made.key().encode()).hexdigest()
 
 
@@ -162,6 +191,11 @@ def _rpm_says(machine: Machine, path: Path, *lines: str) -> str:
         (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem", 0),
         (f"acme-1-1\t(none)(none)\t{_HEX}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_OWN}\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_SIGNED}{_OWN}\t{_HEX}\t/opt/acme/key.pem", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nacme-1-1\t{_SIGNED}\t{_HEX}\t/opt/a\tb", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nsecond line of a name", 1),
+        (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem\nacme-1-1\t{_SIGNED}\t{_HEX}\t/opt/a\x0cb", 0),
         (f"acme-1-1\t{_SIGNED}\t{'0' * 64}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t{_SIGNED}\t{_HEX[:32]}\t/opt/acme/key.pem", 1),
         (f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/other.pem", 1),
@@ -171,6 +205,11 @@ def _rpm_says(machine: Machine, path: Path, *lines: str) -> str:
         "signed",
         "unsigned",
         "no word of a signature",
+        "signed by an unknown key",
+        "signed by a known and by an unknown key",
+        "a tab in a name",
+        "a line end in a name",
+        "a form feed in a name",
         "changed",
         "an old digest",
         "another file",
@@ -190,6 +229,18 @@ def test_a_signed_rpm_vouches_for_its_files(
     assert [each["package"] for each in machine.report()["judged"]] == ["rpm acme-1-1"] * (1 - count)
 
 
+def test_a_key_counts_once_it_is_in_the_list_of_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"acme-1-1\t{_OWN}\t{_HEX}\t/opt/acme/key.pem\n"
+    assert rpms.listed(line)["/opt/acme/key.pem"][0] == ""
+    monkeypatch.setattr(vendors, "KEYS", frozenset(("0123456789abcdef",)))
+    assert rpms.listed(line)["/opt/acme/key.pem"] == (_HEX, "acme-1-1")
+
+
+def test_the_list_of_vendors_holds_ids_of_keys() -> None:
+    assert vendors.KEYS
+    assert all(len(each) == 16 and int(each, 16) and each == each.lower() for each in vendors.KEYS)
+
+
 def test_two_packages_that_disagree_about_a_file_prove_nothing() -> None:
     found = rpms.listed(f"a-1-1\t{_SIGNED}\t{_HEX}\t/x\nb-1-1\t{_SIGNED}\t{'0' * 64}\t/x\nc\tbroken\n")
     assert found["/x"][0] == ""
@@ -201,7 +252,25 @@ def test_an_rpm_that_fails_vouches_for_nothing(
     folder = tmp_path_factory.mktemp("bin")
     path = _rpm_says(machine, folder, f"acme-1-1\t{_SIGNED}\t{_HEX}\t/opt/acme/key.pem")
     with (folder / "rpm").open("a", encoding="utf-8") as file:
-        file.write("exit 1\n")
+        file.write("echo 'error: cannot open\nPackages' >&2; exit 1\n")
     monkeypatch.setenv("PATH", path)
     machine.write("opt/acme/key.pem", made.key())
     assert len(machine.look()) == 1
+    assert "rpm could not say: it ended with 1 error: cannot open Packages" in machine.answer().notes
+
+
+def test_a_machine_without_rpm_says_so(
+    machine: Machine, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path_factory.mktemp("bin")
+    (path / "grep").symlink_to(shutil.which("grep") or "/usr/bin/grep")
+    monkeypatch.setenv("PATH", str(path))
+    machine.write("var/lib/rpm/rpmdb.sqlite", "")
+    machine.write("opt/acme/key.pem", made.key())
+    assert len(machine.look()) == 1
+    assert any(note.startswith("rpm could not say: ") for note in machine.answer().notes)
+
+
+def test_a_machine_without_a_database_needs_no_rpm(machine: Machine) -> None:
+    machine.write("opt/acme/key.pem", made.key())
+    assert not any("rpm" in note for note in machine.answer().notes)

@@ -35,6 +35,22 @@ def test_a_token_of_each_form_is_found_wherever_it_stands(owner: str, written: C
     assert len(_found(written(made.tokens()[owner]))) == 1
 
 
+@pytest.mark.parametrize("name", ["Storage", "Cosmos", "primary", "EndpointName=x;Primary"])
+@pytest.mark.parametrize("owner", ["storage", "Service Bus"])
+def test_a_key_of_a_longer_name_is_found(name: str, owner: str) -> None:
+    assert len(_found(f"{name}{made.tokens()[owner]}")) == 1
+
+
+@pytest.mark.parametrize("owner", ["Slack", "Vault", "npm", "PyPI", "Stripe", "JWT", "Entra", "signature"])
+def test_a_token_whose_mark_is_long_enough_is_found_inside_a_word(owner: str) -> None:
+    assert len(_found(f"x{made.tokens()[owner]}")) == 1
+
+
+@pytest.mark.parametrize("owner", ["AWS", "GitHub", "GitHub, with rights", "GitLab"])
+def test_a_token_whose_mark_ends_other_words_is_none_inside_a_word(owner: str) -> None:
+    assert _found(f"x{made.tokens()[owner]}") == []
+
+
 def test_a_token_beside_its_sample_is_found() -> None:
     for owner, token in made.tokens().items():
         if owner not in ("JWT", "signature", "storage", "Service Bus", "Entra"):
@@ -77,6 +93,23 @@ def test_a_random_value_is_never_taken_for_a_made_up_one() -> None:
 def test_the_list_of_published_samples_holds_digests_alone() -> None:
     assert published.KEYS
     assert all(len(each) == 64 and int(each, 16) for each in (*published.KEYS, *published.TOKENS))
+
+
+# The keys of emulators, in hex: this text would be a finding of other scanners.
+EMULATORS = {
+    "Azurite": "11bcbcbdd334db134e72a165a94c093cb96612d9420d7275394cc54f9d2e4916"
+    "7a205b2e16ad94544ac2cf823ab6afcad526453d33adaff2811c17a4b2818c1b",
+    "Cosmos": "0b6cbac838dfe7f47ea1bd0df00ec282fdf45510c92161072ccfb84035390c4d"
+    "a743d9c3b954eaa1b0f86fc9861b23cc6c8667ab232c11c686432ebb5c8c3f27",
+}
+
+
+@pytest.mark.parametrize("key", EMULATORS.values(), ids=EMULATORS.keys())
+@pytest.mark.parametrize("end", ["==", "", "%3D%3D"])
+def test_the_key_of_an_emulator_is_no_secret_and_another_is(key: str, end: str) -> None:
+    raw = bytes.fromhex(key)
+    assert _found(f"AccountKey={base64.b64encode(raw).decode().rstrip('=')}{end};") == []
+    assert len(_found(f"AccountKey={base64.b64encode(raw[::-1]).decode().rstrip('=')}{end};")) == 1
 
 
 USELESS = {

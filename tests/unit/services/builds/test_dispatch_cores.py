@@ -11,7 +11,6 @@ from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.machine_sizes import ASSUMED_CORES
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.ports import TableWrite, WriteKind
@@ -242,15 +241,6 @@ def test_a_late_large_build_in_its_teams_line_keeps_the_cores_from_younger_ones(
     assert _running(made) == ["pay-00"]
 
 
-def test_a_build_of_an_older_release_counts_as_a_stated_number() -> None:
-    made = _queued([8], cores=8)
-    row = scenes.index(made).pending(limit=1)[0]
-    scenes.index(made).remove_pending(row.value.key)
-    scenes.index(made).add_pending(replace(row.value, cores=None, lane=None))
-    _dispatch(made)
-    assert scenes.capacity(made).read(made.ports.clock.now()).capacity.cores[PAY] == ASSUMED_CORES
-
-
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_build_carries_the_cores_of_its_size_also_where_the_registration_does_not_keep_it(
     *, keeps: bool
@@ -309,3 +299,26 @@ def test_tables_that_are_lost_begin_the_day_anew_and_the_copy_of_the_limits_come
     capacity = scenes.capacity(made).read(made.ports.clock.now()).capacity
     assert capacity.team_slots.of(PAY).cores == 4
     assert (capacity.begun, capacity.cores) == ({}, {})
+
+
+def test_a_build_of_the_security_lane_keeps_its_place_by_priority_when_its_row_is_made_again_late() -> None:
+    """With a late row alone nobody would read it while the day of its team is spent."""
+    made = _queued([2, 2], buildsPerDay=0)
+    build = replace(scenes.active(made, ImageName("pay-00")).value, lane=Lane.SECURITY)
+    scenes.index(made).withdraw(build)
+    row = dispatch.row_of(build, build.queued_at + 2 * dispatch.LATE_AFTER)
+    scenes.index(made).add_pending(row.parked())
+    made.register("a-full-page", "rhel9-base", team="data")
+    tables = _counted(made, slots=1)  # so that not every row of all lines is read at once
+    made.factory.dispatcher.dispatch()
+    assert tables.reads > 1
+    assert "pay-00" in _running(made)
+
+
+def test_cores_are_those_of_the_build_where_an_older_release_wrote_its_row_again() -> None:
+    made = _queued([8], cores=8)
+    row = scenes.index(made).pending(limit=1)[0]
+    scenes.index(made).remove_pending(row.value.key)
+    scenes.index(made).add_pending(replace(row.value, cores=None, lane=None))
+    _dispatch(made)
+    assert scenes.capacity(made).read(made.ports.clock.now()).capacity.cores[PAY] == 8

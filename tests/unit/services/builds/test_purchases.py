@@ -1,16 +1,19 @@
 """A plan reaches every machine and both image definitions, of the base and of everything that is built from it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.definitions import Generation
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, PermanentError, ScopeKind
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.services.versions.purchases import Purchases
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Plan
 from simulation import fleet, world
 from simulation.world import LIVE, QUARANTINE, SOURCE, SimulatedWorld
@@ -21,6 +24,14 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 SOLD = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
 VERSION = MarketplaceVersion.parse("9.6.2025112113")  # the newest in a new world
 NEXT = MarketplaceVersion.parse(scenes.NEXT_RELEASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusing:
+    error_class: ErrorClass
+
+    def get_image(self, *_asked: object) -> SourceImage:
+        raise PermanentError(self.error_class, "refused")
 
 
 def _sold(
@@ -172,3 +183,22 @@ def test_a_parent_that_grew_beyond_its_child_decides() -> None:
     made.drain()
     assert all(made.versions().values())
     assert _disks(made)["rhel9-java", "build"] == {100, None}
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.NOT_FOUND, ErrorClass.TERMS, ErrorClass.QUOTA])
+def test_an_answer_of_the_marketplace_about_one_source_names_it(error_class: ErrorClass) -> None:
+    """Else one source that is gone would hold back the builds of every other in the region."""
+    made = scenes.registered({"rhel9-base": None})
+    scenes.look(made, BASE)
+    build = scenes.active(made, BASE).value
+    purchases = Purchases(
+        marketplace=cast(Any, _Refusing(error_class)),
+        galleries=made.ports.galleries,
+        deployment=cast(Any, None),
+    )
+    with pytest.raises(PermanentError) as refused:
+        purchases.traits_to_build(build, cast(Any, None), QUARANTINE)
+    is_of_source = error_class is not ErrorClass.QUOTA
+    assert refused.value.scope == (
+        ErrorScope(kind=ScopeKind.SOURCE, name=SOURCE.key) if is_of_source else None
+    )

@@ -1,8 +1,10 @@
-"""Python packages from an index: the RECORD of each lists its files with their SHA-256.
+"""Python packages that were installed by name: the RECORD of each lists its files with their SHA-256.
 
 A RECORD is a file like any other, and root can write it: it proves that a file is as the package brought it, not that
-the package is good. So a package counts only if it came from an index. One that was installed from a file, a folder or
-an address has a `direct_url.json` (PEP 610) and may be a team's own; its files are judged by their content.
+the package is good. A package that was installed from a path or an address has a `direct_url.json` (PEP 610) and may be
+a team's own; its files are judged by their content. One that was installed by name has none, also where pip found it
+in a local folder (`--find-links`): nothing tells it from one of an index. An archive that was only unzipped has no
+INSTALLER, and counts as little as one outside of a folder that Python has for packages.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+_SITES = (
+    "site-packages",
+    "dist-packages",
+)  # not a folder of `pip install --target`: it may be any folder of a team
 _RECORD_LIMIT = 64 * 1024 * 1024  # bytes
 
 
@@ -47,16 +53,21 @@ class Wheels:
 
 
 def _packages(folder: str) -> list[str]:
-    """The folders `NAME.dist-info` of packages that came from an index."""
+    """The folders `NAME.dist-info` of packages that were installed by name, in a folder for packages."""
+    if os.path.basename(folder) not in _SITES:
+        return []
     try:
         names = os.listdir(folder)
     except OSError:
         return []
-    return sorted(
-        name
-        for name in names
-        if name.endswith(".dist-info") and not os.path.lexists(os.path.join(folder, name, "direct_url.json"))
-    )
+    found = sorted(name for name in names if name.endswith(".dist-info"))
+    return [name for name in found if _is_by_name(os.path.join(folder, name))]
+
+
+def _is_by_name(described: str) -> bool:
+    """True if an installer put the package here, and had nothing but its name."""
+    is_direct = os.path.lexists(os.path.join(described, "direct_url.json"))
+    return not is_direct and os.path.isfile(os.path.join(described, "INSTALLER"))
 
 
 def records(path: str) -> Iterator[tuple[str, str]]:

@@ -15,9 +15,12 @@ _LOCKED = re.compile(rb"\x30" + _LENGTH + rb"\x30" + _LENGTH + rb"\x06", re.DOTA
 
 def begins_like_a_key(raw: bytes) -> bool:
     """True for the first bytes of a private key of any of the forms that are in use."""
-    if raw.startswith((OPENSSH, SSH2)) or _PLAIN.match(raw) or _LOCKED.match(raw):
-        return True
-    return _is_pgp_secret(raw)
+    return is_key_alone(raw) or _LOCKED.match(raw) is not None or _is_pgp_secret(raw)
+
+
+def is_key_alone(raw: bytes) -> bool:
+    """True for first bytes that nothing but a private key has. A public key begins like one with a password."""
+    return raw.startswith((OPENSSH, SSH2)) or _PLAIN.match(raw) is not None
 
 
 def declared_length(raw: bytes) -> int:

@@ -5,8 +5,15 @@ They are listed by digest: the list names no key, and a scanner that reads this 
 
 from __future__ import annotations
 
-# SHA-256 of the random part of a token, or of a whole JWT.
-TOKENS: frozenset[str] = frozenset()
+# SHA-256 of the random part of a token without the `=` at its end, or of a whole JWT.
+TOKENS = frozenset(
+    (
+        # The account of Azurite, in its README
+        "ed967197261c16a9ed0205f8a5099d81ec98263c1fb47ce1d87f1b93fc199e70",
+        # The emulator of Cosmos DB, in the manual of Azure
+        "eaa6a9190faf5587f487fe5170e377fa97e5efd16fd58aa80587069a2821c013",
+    )
+)
 # SHA-256 of the decoded body of a private key. `python -m tools.published_keys FOLDER` lists those of a folder.
 KEYS = frozenset(
     (
