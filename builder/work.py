@@ -101,7 +101,7 @@ class Work:
             is_recorded = self.packer == RECORDED
             results = checks.of_verify(files, job.tests, simulated=is_recorded)
             tried = ports_found.check(
-                job, self._result(Path(ports.FOUND), ports_found.LIMIT), simulated=is_recorded
+                job, self._result(Path(ports_found.FOUND), ports_found.LIMIT), simulated=is_recorded
             )
             return Finished(checks=(*results.checks, tried), scan=results.scan)
         return Finished(artifact=self._artifact(job))
@@ -131,7 +131,9 @@ class Work:
         (folder / "bundle.tar.gz").write_bytes(found.bundle.content)
         (folder / "platform.tar.gz").write_bytes(found.platform.content)
         (folder / "catalog.json").write_text(json.dumps(catalog, indent=1), encoding="utf-8")
-        (folder / ports.ASKED).write_text(json.dumps(ports.question(found.job), indent=1), encoding="utf-8")
+        (folder / ports_found.ASKED).write_text(
+            json.dumps(ports_found.question(found.job), indent=1), encoding="utf-8"
+        )
         (folder / _TEMPLATE).write_text(rendered, encoding="utf-8")
 
     def _make_packer(self, progress: StepProgress) -> Packer:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from builder.packer import probe
+from builder.results import probe
 
 ADDRESS: Final = "127.0.0.1"
 _Port = tuple[int, str]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer import probe
+from builder.results import probe
 from tests import optional_tools
 from tests.unit.images.places import IMAGES
 from tools.content import guest

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from builder.packer import ports, provisioners
+from builder.packer import provisioners
 from builder.packer import template as builder_template
 from builder.results import checks
 from builder.results import ports as ports_found
@@ -88,7 +88,7 @@ def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Pa
         assert code == 0, output
     assert "imagefactory: step 1 of 2: platform: ports" in output
     assert "imagefactory: step 2 of 2: platform: verify" in output
-    tried = ports_found.check(job, (folder / ports.FOUND).read_bytes(), simulated=True)
+    tried = ports_found.check(job, (folder / ports_found.FOUND).read_bytes(), simulated=True)
     assert tried.passed, tried.detail
     assert azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.7").tags
     files = {name: (tmp_path / "verify" / "results" / name).read_bytes() for name in plan.results}
@@ -140,7 +140,7 @@ def _folder_of(folder: Path, plan: provisioners.ProvisionPlan, job: job_wire.Bui
     (folder / "steps").mkdir(parents=True)
     for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json"):
         (folder / name).write_bytes(b"")
-    (folder / ports.ASKED).write_text(json.dumps(ports.question(job)))
+    (folder / ports_found.ASKED).write_text(json.dumps(ports_found.question(job)))
     for script in plan.scripts:
         (folder / script.file).write_text(script.content)
     return folder

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer import ports, probe
+from builder.packer import ports
 from builder.results import ports as judged
+from builder.results import probe
 from local.guest import port, served
 from pipeline_core.wire.job import ServedPort
 from tests.unit.builder import samples
@@ -28,7 +29,7 @@ CASES: dict[str, tuple[tuple[ServedPort, ...], str, str]] = {
 def test_the_probe_finds_what_the_scenario_says(case: str) -> None:
     serves, scenario, words = CASES[case]
     job = samples.verify_job(serves=serves)
-    answer = served.answer(ports.question(job), scenario)
+    answer = served.answer(judged.question(job), scenario)
     check = judged.check(job, json.dumps(answer).encode(), simulated=True)
     assert check.passed is not bool(words)
     assert check.detail.startswith(words)
@@ -58,5 +59,5 @@ def test_a_real_packer_gets_the_emulated_probe_and_keeps_the_title(
     assert untouched == {"shell": {"script": "x"}}
     assert local["shell-local"]["environment_vars"] == ["IMAGEFACTORY_HOST=${build.Host}"]
     written = (tmp_path / local["shell-local"]["script"]).read_text(encoding="utf-8")
-    assert written.splitlines()[1] == script.splitlines()[1]
+    assert written.splitlines()[:3] == script.splitlines()[:3]
     assert "local.guest.served fail-ports ports-asked.json ports-found.json" in written

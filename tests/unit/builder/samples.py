@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from builder.packer import ports
+from builder.results import ports
 from builder.settings import BuilderSettings
 from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.blob_rights import BlobToken

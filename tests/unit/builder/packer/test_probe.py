@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from builder.packer import ports, probe, provisioners
+from builder.packer import ports, provisioners
+from builder.results import ports as asked_ports
+from builder.results import probe
 from pipeline_core.wire.job import ServedPort
 from tests.unit.builder import samples
 
@@ -114,7 +116,7 @@ def test_the_question_has_the_ports_of_the_job_and_some_that_nobody_may_answer()
     job = samples.verify_job(
         serves=(API, ServedPort(port=9090, when="deployed"), ServedPort(port=111, protocol="udp"))
     )
-    asked = ports.question(job)["ports"]
+    asked = asked_ports.question(job)["ports"]
     assert isinstance(asked, list)
     assert [(each["port"], each["protocol"], each["when"]) for each in asked] == [
         (8443, "tcp", "boot"),
@@ -129,7 +131,7 @@ def test_the_question_has_the_ports_of_the_job_and_some_that_nobody_may_answer()
 def test_the_script_of_the_step_runs_the_probe_and_says_its_title(tmp_path: Path) -> None:
     with listener() as port, nobody() as closed:
         rows = [(port, "tcp", "boot"), (closed, "tcp", "deployed")]
-        (tmp_path / ports.ASKED).write_text(json.dumps(probe.asked(rows, patience=0)), encoding="utf-8")
+        (tmp_path / asked_ports.ASKED).write_text(json.dumps(probe.asked(rows, patience=0)), encoding="utf-8")
         (tmp_path / "ports.sh").write_text(ports.script("step 1 of 2: platform: ports", ports.program()))
         done = subprocess.run(
             [shutil.which("sh") or "/bin/sh", str(tmp_path / "ports.sh")],
@@ -143,7 +145,7 @@ def test_the_script_of_the_step_runs_the_probe_and_says_its_title(tmp_path: Path
     told = done.stdout.splitlines()
     assert told[0] == "imagefactory: step 1 of 2: platform: ports"
     assert told[1:] == [f"ports: {port}/tcp (boot): open", f"ports: {closed}/tcp (deployed): refused"]
-    found = json.loads((tmp_path / ports.FOUND).read_text(encoding="utf-8"))
+    found = json.loads((tmp_path / asked_ports.FOUND).read_text(encoding="utf-8"))
     assert [each["found"] for each in found["ports"]] == ["open", "refused"]
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from builder.packer import ports as asked
-from builder.packer import probe
-from builder.results import ports
+from builder.results import ports, probe
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire.job import BuildJob, ServedPort
 from tests.unit.builder import samples
@@ -19,7 +17,7 @@ LATER = ServedPort(port=8200, when="deployed")
 def found(job: BuildJob, **changed: str) -> bytes:
     """What the probe writes: all as it should be, but for `changed` (`p8443="refused"`)."""
     usual = {"boot": probe.OPEN, "deployed": probe.REFUSED, "never": probe.CLOSED}
-    rows: Any = asked.question(job)["ports"]
+    rows: Any = ports.question(job)["ports"]
     told = [{**row, "found": changed.get(f"p{row['port']}", usual[row["when"]])} for row in rows]
     return json.dumps({"ports": told}).encode()
 
