@@ -46,7 +46,7 @@ def _emulated(step: dict[str, Any], template: dict[str, Any], folder: Path) -> d
     scenario = of_tags(os.environ.get("IF_RECORDED_SCENARIO", ""), tags).name
     words = [sys.executable, "-m", "local.guest.served", scenario, "ports-asked.json", "ports-found.json"]
     path = f"{local['script']}.emulated"
-    call = f"PYTHONPATH={shlex.quote(str(_CHECKOUT))} exec {shlex.join(words)}"
+    call = f'PYTHONPATH={shlex.quote(str(_CHECKOUT))} exec {shlex.join(words)} "$IMAGEFACTORY_HOST"'
     (folder / path).write_text(f"{own}{call}\n", encoding="utf-8")
     return {"shell-local": {**local, "script": path}}
 

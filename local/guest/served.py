@@ -2,8 +2,8 @@
 
 The builder's own probe runs against them. A machine serves what its definition declares, unless the scenario says
 otherwise: `fail-ports` (the first declared port is not served; without one, an undeclared port answers) and
-`fail-undeclared` (an undeclared port answers). `python -m local.guest.served SCENARIO ASKED FOUND`, for a real Packer.
-It needs only the standard library and the probe.
+`fail-undeclared` (an undeclared port answers). For a real Packer: `python -m local.guest.served SCENARIO ASKED FOUND
+HOST`. It needs only the standard library and the probe.
 """
 
 import json
@@ -58,8 +58,11 @@ def answer(question: Mapping[str, Any], scenario: str) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The probe's program, against the emulated machine."""
-    scenario, asked, found = arguments
+    """The probe's program, against the emulated machine. It must be given the address that all of them have."""
+    scenario, asked, found, host = arguments
+    if host != ADDRESS:
+        sys.stderr.write(f"ports: {host!r} is not the address of an emulated machine\n")
+        return 1
     told = answer(json.loads(Path(asked).read_text(encoding="utf-8")), scenario)
     Path(found).write_text(json.dumps(told) + "\n", encoding="utf-8")
     sys.stdout.writelines(f"{line} (emulated)\n" for line in probe.lines_of(told))

@@ -127,7 +127,7 @@ class Tests(_Wire):
     tailoring: str = ""
 
 
-class ServedPort(_Wire):
+class JobPort(_Wire):
     """A port that machines of the image serve; see `domain.definitions.ServedPort`."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -167,7 +167,7 @@ class BuildJob(_Wire):
     steps: tuple[Step, ...] = ()
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
-    serves: tuple[ServedPort, ...] = ()
+    serves: tuple[JobPort, ...] = ()
     waived: tuple[WaivedFinding, ...] = ()
     bundle: _Sha256
     platform: _Sha256

@@ -271,8 +271,8 @@ def _step(step: Provisioner) -> wire.Step:
             assert_never(step)
 
 
-def _served(served: ServedPort) -> wire.ServedPort:
-    return wire.ServedPort(port=served.port, protocol=served.protocol.value, when=served.when.value)
+def _served(served: ServedPort) -> wire.JobPort:
+    return wire.JobPort(port=served.port, protocol=served.protocol.value, when=served.when.value)
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:

@@ -126,7 +126,7 @@ def _job(
         ),
         steps=(job_wire.Step(kind="shell", path="install.sh"),),
         tests=job_wire.Tests(goss="goss.yaml", smoke=("smoke.sh",), profile="cis_server_l1"),
-        serves=(job_wire.ServedPort(port=8443),),
+        serves=(job_wire.JobPort(port=8443),),
         bundle="a" * 64,
         platform="b" * 64,
         timeout_seconds=60,

@@ -10,12 +10,12 @@ from builder.packer import ports
 from builder.results import ports as judged
 from builder.results import probe
 from local.guest import port, served
-from pipeline_core.wire.job import ServedPort
+from pipeline_core.wire.job import JobPort
 from tests.unit.builder import samples
 
-API, LATER = ServedPort(port=8443), ServedPort(port=8200, when="deployed")
-SYSLOG = ServedPort(port=514, protocol="udp")
-CASES: dict[str, tuple[tuple[ServedPort, ...], str, str]] = {
+API, LATER = JobPort(port=8443), JobPort(port=8200, when="deployed")
+SYSLOG = JobPort(port=514, protocol="udp")
+CASES: dict[str, tuple[tuple[JobPort, ...], str, str]] = {
     "as declared": ((API, LATER, SYSLOG), "ok", ""),
     "nothing declared": ((), "ok", ""),
     "not served": ((API,), "fail-ports", "8443/tcp of payments-api: nothing listens at it"),
@@ -60,4 +60,4 @@ def test_a_real_packer_gets_the_emulated_probe_and_keeps_the_title(
     assert local["shell-local"]["environment_vars"] == ["IMAGEFACTORY_HOST=${build.Host}"]
     written = (tmp_path / local["shell-local"]["script"]).read_text(encoding="utf-8")
     assert written.splitlines()[:3] == script.splitlines()[:3]
-    assert "local.guest.served fail-ports ports-asked.json ports-found.json" in written
+    assert 'local.guest.served fail-ports ports-asked.json ports-found.json "$IMAGEFACTORY_HOST"' in written

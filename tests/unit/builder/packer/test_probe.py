@@ -15,10 +15,10 @@ import pytest
 from builder.packer import ports, provisioners
 from builder.results import ports as asked_ports
 from builder.results import probe
-from pipeline_core.wire.job import ServedPort
+from pipeline_core.wire.job import JobPort
 from tests.unit.builder import samples
 
-API = ServedPort(port=8443)
+API = JobPort(port=8443)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def test_a_service_may_start_a_little_later_than_the_machine(starts: float, foun
 
 def test_the_question_has_the_ports_of_the_job_and_some_that_nobody_may_answer() -> None:
     job = samples.verify_job(
-        serves=(API, ServedPort(port=9090, when="deployed"), ServedPort(port=111, protocol="udp"))
+        serves=(API, JobPort(port=9090, when="deployed"), JobPort(port=111, protocol="udp"))
     )
     asked = asked_ports.question(job)["ports"]
     assert isinstance(asked, list)
@@ -179,7 +179,7 @@ def _scripts(**changes: Any) -> dict[str, str]:
 
 
 def test_the_platforms_steps_get_the_ports_and_those_of_the_team_do_not() -> None:
-    served = _scripts(serves=(API, ServedPort(port=53, protocol="udp", when="deployed")))
+    served = _scripts(serves=(API, JobPort(port=53, protocol="udp", when="deployed")))
     told = "kept+=(IMAGEFACTORY_SERVES='8443/tcp=boot 53/udp=deployed')"
     assert {told in text for file, text in served.items() if file.endswith("platform.sh")} == {True}
     assert {told in text for file, text in served.items() if file.endswith("shell.sh")} == {False}

@@ -7,11 +7,11 @@ import pytest
 
 from builder.results import ports, probe
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
-from pipeline_core.wire.job import BuildJob, ServedPort
+from pipeline_core.wire.job import BuildJob, JobPort
 from tests.unit.builder import samples
 
-API = ServedPort(port=8443)
-LATER = ServedPort(port=8200, when="deployed")
+API = JobPort(port=8443)
+LATER = JobPort(port=8200, when="deployed")
 
 
 def found(job: BuildJob, **changed: str) -> bytes:
@@ -22,7 +22,7 @@ def found(job: BuildJob, **changed: str) -> bytes:
     return json.dumps({"ports": told}).encode()
 
 
-def job(*serves: ServedPort) -> BuildJob:
+def job(*serves: JobPort) -> BuildJob:
     return samples.verify_job(serves=serves)
 
 
@@ -57,7 +57,7 @@ def test_the_detail_of_a_good_machine_names_what_it_serves() -> None:
 
 
 def test_many_bad_ports_are_counted() -> None:
-    many = job(*(ServedPort(port=1000 + each) for each in range(7)))
+    many = job(*(JobPort(port=1000 + each) for each in range(7)))
     changed = {f"p{1000 + each}": "refused" for each in range(7)}
     detail = ports.check(many, found(many, **changed), simulated=False).detail
     assert detail.count("of payments-api") == 5

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.names import ImageName
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, ServedPort
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, JobPort
 from simulation import fleet, world
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -18,7 +18,7 @@ def test_both_stages_get_the_ports_of_the_image_and_not_those_of_its_parent() ->
     _register(made, "api", "rhel9-base", [])
     made.drain()
     given = {(job.image, job.stage): job.serves for job in _jobs(made)}
-    served = (ServedPort(port=53, protocol="udp"), ServedPort(port=8443, when="deployed"))
+    served = (JobPort(port=53, protocol="udp"), JobPort(port=8443, when="deployed"))
     assert given["rhel9-base", "build"] == given["rhel9-base", "verify"] == served
     assert given["api", "build"] == given["api", "verify"] == ()
 
