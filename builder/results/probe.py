@@ -82,7 +82,7 @@ def try_all(
 ) -> dict[str, Any]:
     """What was found at each port: `{"ports": [{"port", "protocol", "when", "found"}]}`.
 
-    A port that is not as it has to be is tried again until the patience ends, all of them at the same time.
+    A port that is not as it must be is tried again until the patience ends, all of them at the same time.
     """
     ends = now() + float(question["patience"])
 

@@ -1,8 +1,8 @@
 """Holds what listens on the booted machine, and what its firewall lets in, against the ports of the definition.
 
 `ports.py LISTENING ZONE SERVES OUT`: the lines of `ss`, those of `firewall-cmd --list-all` for the default zone, and
-IMAGEFACTORY_SERVES. Runs in the guest with RHEL 9's own Python 3.9 and its standard library only. It writes findings with
-names, as of a failed test of the platform: hygiene reports them, and a waiver can name them.
+IMAGEFACTORY_SERVES. Runs in the guest with RHEL 9's own Python 3.9 and its standard library only. It writes findings
+with names, as of a failed test of the platform: hygiene reports them, and a waiver can name them.
 """
 
 import ipaddress
@@ -79,7 +79,10 @@ def findings(lines: str, rules: str, serves: str) -> Iterator[tuple[str, str]]:
     for port, when in sorted(declared.items()):
         # The builder cannot see from outside whether a datagram was read.
         if when == "boot" and port.endswith("/udp") and port not in heard:
-            yield f"Port: {port}: served", f"nothing listens at {port}: start its service when the machine boots"
+            yield (
+                f"Port: {port}: served",
+                f"nothing listens at {port}: start its service when the machine boots",
+            )
     if "ports" not in opened:
         yield "Firewall: firewalld: running", "firewalld does not answer: leave it as the platform sets it"
         return
@@ -88,7 +91,10 @@ def findings(lines: str, rules: str, serves: str) -> Iterator[tuple[str, str]]:
     for port in sorted(set(declared) - set(opened["ports"])):
         yield f"Firewall: {port}: open", f"spec.serves names {port}, and the firewall does not let it in"
     for service in sorted(set(opened.get("services", [])) - OWN_SERVICES):
-        yield f"Firewall: {service}: undeclared", f"the firewall lets the service {service} in: name its ports instead"
+        yield (
+            f"Firewall: {service}: undeclared",
+            f"the firewall lets the service {service} in: name its ports instead",
+        )
     for kind in OTHERS:
         if opened.get(kind):
             yield f"Firewall: {kind}: none", f"the firewall has {kind} that the platform did not set"

@@ -1,11 +1,13 @@
 """What listens on the booted machine and what its firewall lets in, held against the ports of the definition."""
 
 import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.unit.images.places import IMAGES
+from tests.unit.images.test_verify import SSHD, Guest
 
 
 def _module() -> ModuleType:
@@ -90,3 +92,24 @@ def test_the_program_that_listens_is_named_where_it_is_known() -> None:
     assert what.startswith("java listens at 8443/tcp, which spec.serves does not name")
     ((_, what),) = PORTS.findings(NOBODY, zone(), "")
     assert what.startswith("a program listens at 50000/tcp")
+
+
+@pytest.mark.process
+def test_ports_that_differ_from_the_definition_are_named_findings_of_hygiene(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    guest.listening(SSHD, 'tcp LISTEN 0 50 *:8443 *:* users:(("java",pid=9,fd=7))')
+    guest.zone(services="dhcpv6-client ssh", ports="9999/tcp")
+    done = guest.verify(serves="8443/tcp=boot")
+    assert done.returncode == 0, done.stderr
+    assert guest.named() == [
+        ("invariant", "Firewall: 9999/tcp: undeclared", ""),
+        ("invariant", "Firewall: 8443/tcp: open", ""),
+    ]
+
+
+@pytest.mark.process
+def test_a_firewall_that_does_not_answer_is_a_finding_and_no_failure(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    guest.zone(code=252)
+    assert guest.verify().returncode == 0
+    assert guest.named() == [("invariant", "Firewall: firewalld: running", "")]

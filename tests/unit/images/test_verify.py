@@ -227,23 +227,6 @@ def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
     assert guest.named() == [("invariant", name, "")] * reports
 
 
-def test_ports_that_differ_from_the_definition_are_named_findings_of_hygiene(guest: Guest) -> None:
-    guest.listening(SSHD, 'tcp LISTEN 0 50 *:8443 *:* users:(("java",pid=9,fd=7))')
-    guest.zone(services="dhcpv6-client ssh", ports="9999/tcp")
-    done = guest.verify(serves="8443/tcp=boot")
-    assert done.returncode == 0, done.stderr
-    assert guest.named() == [
-        ("invariant", "Firewall: 9999/tcp: undeclared", ""),
-        ("invariant", "Firewall: 8443/tcp: open", ""),
-    ]
-
-
-def test_a_firewall_that_does_not_answer_is_a_finding_and_no_failure(guest: Guest) -> None:
-    guest.zone(code=252)
-    assert guest.verify().returncode == 0
-    assert guest.named() == [("invariant", "Firewall: firewalld: running", "")]
-
-
 def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: Guest) -> None:
     assert guest.verify("exit 7", "exit 0").returncode == 0
     assert guest.checks(smoke=("smoke-0.sh", "smoke-1.sh"))["smoke"] is False
