@@ -23,8 +23,12 @@ write() { "$python" "$here/verify/results.py" "$@"; }
 # Hygiene comes first, while the machine is as it was booted.
 "$BASH" "$here/hygiene/findings.sh" --phase verify --format json >"$work/findings"
 rpm --query --all --queryformat \
-  '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\n' >"$work/packages"
-write packages "$work/packages" "$results/packages.json"
+  '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\t%{MODULARITYLABEL}\n' \
+  >"$work/packages"
+# Which repository each came from: only dnf's own records know it. No repository is asked.
+LC_ALL=C timeout --kill-after 10 180 dnf --quiet --disablerepo='*' repoquery --installed --queryformat \
+  '%{name}\t%{epoch}\t%{version}\t%{release}\t%{arch}\t%{from_repo}' >"$work/origins" || : >"$work/origins"
+write packages "$work/packages" "$work/origins" "$results/packages.json"
 
 # The vendor's advisories about these packages, if dnf can read them. It needs the vendor's repositories.
 for which in installed available; do

@@ -29,7 +29,7 @@ PROGRAMS = sorted((IMAGES / "platform").rglob("*.py"))
 _NAMED = {"resource-type": "File", "resource-id": "/etc/x", "property": "exists"}
 GOOD = _NAMED | {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
 BAD = _NAMED | {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
-BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\n"
+BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\t(none)\n"
 SCAN = scan_files.xccdf(score="97.5", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
 
 
