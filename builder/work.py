@@ -79,7 +79,9 @@ class Work:
         job = inputs.fetch_job(self._context.blobs, self._settings)
         self._demand_time(job)
         found = inputs.fetch_archives(self._context.blobs, job)
-        plan = provisioners.plan(job, found.bundle.names, found.platform.names, secrets.token_hex(8))
+        plan = provisioners.plan(
+            job, found.bundle.names, found.platform.names, secrets.token_hex(8), found.variables
+        )
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
         self._go_on()
