@@ -3,7 +3,7 @@
 #
 # If the catalog has `scap-security-guide`, that release archive is downloaded, verified by its SHA-256 and unpacked into
 # the folder of the first argument. Otherwise Red Hat's package is installed, whose signature dnf verifies. If
-# settings.json names a SHA-256, any other content is refused.
+# settings.json names a SHA-256, any other content is refused. Further arguments are options for dnf.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
@@ -36,7 +36,7 @@ print(into / "ssg-rhel9-ds.xml")
 END
 )
 else
-  dnf --assumeyes --quiet --setopt=install_weak_deps=False install scap-security-guide >&2
+  dnf "${@:2}" --assumeyes --quiet --setopt=install_weak_deps=False install scap-security-guide >&2
 fi
 
 settings=$platform/platform/scap/settings.json
