@@ -21,7 +21,7 @@ NO_PROXY_LIMIT = 50
 NEVER_BY_PROXY = ("localhost", "127.0.0.1", "::1", "169.254.169.254", "168.63.129.16")
 
 _TOP = ("build", "deployed", "releases")
-_BUILD = ("repositories", "proxy", "noProxy", "pipIndex")
+_BUILD = ("repositories", "proxy", "noProxy", "pipIndex", "catalogMirror")
 _DEPLOYED = ("repositories", "proxy")
 _REPOSITORY = ("id", "name", "baseurl", "gpgKey", "caCertificate")
 _REQUIRED = ("id", "baseurl", "gpgKey")
@@ -32,9 +32,15 @@ _PORT = r"(:[1-9][0-9]{0,4})?"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][ A-Za-z0-9._(),/-]{0,199}", re.ASCII)
 _ADDRESS = re.compile(rf"https://{_HOST}{_PORT}(/[A-Za-z0-9._~+$-]+)*/?", re.ASCII)
+_FILES = re.compile(rf"https://{_HOST}(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*", re.ASCII)  # no port: catalog
 _PROXY = re.compile(rf"https?://{_HOST}{_PORT}/?", re.ASCII)
-_NO_PROXY = re.compile(r"[.]?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]{2,39}|[0-9.]{7,15}/[0-9]{1,2}", re.ASCII)
-_KEY = re.compile(r"keys/[A-Za-z0-9][A-Za-z0-9._-]{0,99}|/etc/pki/(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_NO_PROXY = re.compile(
+    r"[.]?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]{2,39}|[0-9.]{7,15}/[0-9]{1,2}", re.ASCII
+)
+_KEY = re.compile(
+    r"keys/[A-Za-z0-9][A-Za-z0-9._-]{0,99}|/etc/pki/(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*",
+    re.ASCII,
+)
 _RELEASEVER = re.compile(r"[1-9][0-9]?\.[0-9]{1,2}", re.ASCII)
 _IMAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
 _LENGTH = 1000
@@ -82,7 +88,11 @@ def _findings(document: object, names: Collection[str]) -> Iterator[Finding]:
         yield from _repositories(f"{place}.repositories", given.get("repositories"), names)
         yield from _address(f"{place}.proxy", given.get("proxy"), _PROXY, "http://proxy.example.com:3128")
     build = _mapping(document.get("build"))
-    yield from _address("sources.build.pipIndex", build.get("pipIndex"), _ADDRESS, "https://pypi.example.com/simple")
+    yield from _address(
+        "sources.build.pipIndex", build.get("pipIndex"), _ADDRESS, "https://pypi.example.com/simple"
+    )
+    mirror = build.get("catalogMirror")
+    yield from _address("sources.build.catalogMirror", mirror, _FILES, "https://files.example.com/tools")
     yield from _no_proxy(build.get("noProxy"))
     yield from _releases(document.get("releases"), has_mirror=isinstance(build.get("repositories"), list))
 
@@ -151,7 +161,9 @@ def _releases(given: object, *, has_mirror: bool) -> Iterator[Finding]:
     if given is None:
         return
     if not isinstance(given, Mapping) or len(given) > RELEASE_LIMIT:
-        yield _shape(place, "is not a mapping", f"give the release of at most {RELEASE_LIMIT} bases by their names")
+        yield _shape(
+            place, "is not a mapping", f"give the release of at most {RELEASE_LIMIT} bases by their names"
+        )
         return
     for image, each in given.items():
         here = f"{place}.{str(image)[:63]}"
@@ -161,7 +173,9 @@ def _releases(given: object, *, has_mirror: bool) -> Iterator[Finding]:
             yield _shape(here, "is not a mapping", "give releasever, and eus where it is wanted")
             continue
         yield from _unknown(here, each, _RELEASE)
-        yield from _text(f"{here}.releasever", each.get("releasever"), _RELEASEVER, "9.6", GuardRule.SOURCES_RELEASE)
+        yield from _text(
+            f"{here}.releasever", each.get("releasever"), _RELEASEVER, "9.6", GuardRule.SOURCES_RELEASE
+        )
         if not isinstance(each.get("eus", False), bool):
             yield _shape(f"{here}.eus", "is not true or false", "give true or false")
         elif each.get("eus") and has_mirror:
