@@ -12,7 +12,8 @@ content=/usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml
 python=/usr/libexec/platform-python
 [[ -x $python ]] || python=python3
 
-found=$("$python" - "$platform/catalog.json" <<'END'
+"$BASH" "$platform/platform/sources/sources.sh" catalog "$platform/catalog.json" "$into/catalog.json" >/dev/null
+found=$("$python" - "$into/catalog.json" <<'END'
 import json, sys
 
 for entry in json.load(open(sys.argv[1], encoding="utf-8"))["entries"]:

@@ -43,7 +43,8 @@ done
 write advisories "$work/installed" "$work/available" "$results/advisories.json"
 
 # goss is pinned in the catalog, like every tool.
-read -r url digest < <(write tool goss "$IMAGEFACTORY_PLATFORM/catalog.json")
+"$BASH" "$here/sources/sources.sh" catalog "$IMAGEFACTORY_PLATFORM/catalog.json" "$work/catalog.json" >/dev/null
+read -r url digest < <(write tool goss "$work/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
   --output "$tools/goss" -- "$url"
 printf '%s  %s\n' "$digest" "$tools/goss" | sha256sum --check --status

@@ -31,6 +31,7 @@ FULL: dict[str, Any] = {
         "proxy": "http://proxy.example.com:3128",
         "noProxy": [".example.com", "10.0.0.0/8", "fd00::1"],
         "pipIndex": "https://pypi.example.com/simple/",
+        "catalogMirror": "https://files.example.com/tools",
     },
     "deployed": {
         "repositories": [{**GOOD, "gpgKey": "/etc/pki/rpm-gpg/RPM-GPG-KEY-redhat-release"}],
@@ -106,6 +107,11 @@ def test_the_settings_that_ship_change_nothing() -> None:
             GuardRule.SOURCES_ADDRESS,
         ),
         ({"build": {"noProxy": ["*.example.com"]}}, "sources.build.noProxy[0]", GuardRule.SOURCES_SHAPE),
+        (
+            {"build": {"catalogMirror": "https://files.example.com/a/?sig=x"}},
+            "sources.build.catalogMirror",
+            GuardRule.SOURCES_ADDRESS,
+        ),
         ({"build": {"noProxy": "a"}}, "sources.build.noProxy", GuardRule.SOURCES_SHAPE),
         (
             {"releases": {"rhel9": {"releasever": "9"}}},
@@ -131,7 +137,7 @@ def test_the_settings_that_ship_change_nothing() -> None:
         ({"releases": {"rhel9": "9.6"}}, "sources.releases.rhel9", GuardRule.SOURCES_SHAPE),
         ({"releases": []}, "sources.releases", GuardRule.SOURCES_SHAPE),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_an_error_is_one_line_with_place_and_remedy(document: Any, place: str, rule: GuardRule) -> None:
     (finding,) = sources.check_sources(document, KEYS)
@@ -168,7 +174,12 @@ PARTS = st.one_of(
     ANY,
     st.fixed_dictionaries(
         {},
-        optional={"repositories": REPOSITORIES, "proxy": VALUES, "noProxy": st.one_of(ANY, st.lists(VALUES))},
+        optional={
+            "repositories": REPOSITORIES,
+            "proxy": VALUES,
+            "catalogMirror": VALUES,
+            "noProxy": st.one_of(ANY, st.lists(VALUES)),
+        },
     ),
 )
 RELEASES = st.one_of(

@@ -62,7 +62,9 @@ def test_what_rpm_does_not_know_is_left_out_and_the_epoch_is_a_number(guest: Gue
     )
 
 
-MODULAR = r"nodejs\t1\t18.20\t1.module+el9\tx86_64\tRed Hat, Inc.\tnodejs-18.20-1.src.rpm\tMIT\tnodejs:18:904:rhel9"
+MODULAR = (
+    r"nodejs\t1\t18.20\t1.module+el9\tx86_64\tRed Hat, Inc.\tnodejs-18.20-1.src.rpm\tMIT\tnodejs:18:904:rhel9"
+)
 PLAIN = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\t(none)"
 ORIGINS = """odd line of dnf
 bash\t0\t5.1.8\t9.el9\tx86_64\trhel-9-for-x86_64-baseos-rhui-rpms
