@@ -9,8 +9,9 @@ vendor=$system/etc/yum.repos.d/imagefactory-rhui-eus.repo
 
 "$BASH" "$sources" build
 
-read -r pinned eus < <("$BASH" "$sources" release "${IMAGEFACTORY_IMAGE:?}") || true
-if [[ -z ${pinned:-} ]]; then
+wanted=$("$BASH" "$sources" release "${IMAGEFACTORY_IMAGE:?}")
+read -r pinned eus <<<"$wanted"
+if [[ -z $pinned ]]; then
   echo "sources: ${IMAGEFACTORY_IMAGE} follows the newest minor release, or stays on its parent's"
   exit 0
 fi
@@ -26,7 +27,7 @@ fi
 # Azure's update servers have Extended Update Support in repositories of their own. The client package brings them and
 # their certificate; its own repository needs none. Source: learn.microsoft.com, redhat-rhui, "RHEL EUS and
 # version-locking RHEL VMs". A file is used instead of --config, with which dnf would forget its proxy.
-if [[ -n ${eus:-} ]] && ! rpm --query --quiet "rhui-azure-rhel$major-eus"; then
+if [[ -n $eus ]] && ! rpm --query --quiet "rhui-azure-rhel$major-eus"; then
   dnf --assumeyes --disablerepo='*' remove "rhui-azure-rhel$major"
   cat >"$vendor" <<END
 [rhui-microsoft-azure-rhel$major-eus]
@@ -44,5 +45,5 @@ install -d -m 0755 "$system/etc/dnf/vars"
 printf '%s\n' "$pinned" >"$system/etc/dnf/vars/releasever"
 
 # The check: dnf itself says that it takes packages of this release.
-[[ -z ${eus:-} ]] || rpm --query "rhui-azure-rhel$major-eus"
+[[ -z $eus ]] || rpm --query "rhui-azure-rhel$major-eus"
 echo "sources: ${IMAGEFACTORY_IMAGE} stays on RHEL $(<"$system/etc/dnf/vars/releasever")"

@@ -210,9 +210,9 @@ def _switch_off(machine: Machine, path: Path) -> None:
 
 def main(words: Sequence[str]) -> int:
     """Do as the first word says; return the exit code."""
-    settings = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
     machine = Machine(os.environ.get("IMAGEFACTORY_SYSTEM", ""))
     try:
+        settings = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
         if words[:1] == ["build"]:
             build(settings, machine)
         elif words[:1] == ["deployed"]:
@@ -229,7 +229,7 @@ def main(words: Sequence[str]) -> int:
             print("\n".join(only_build(settings)))
         else:
             raise CannotSet(f"{' '.join(words)}: there is no such command")
-    except (CannotSet, OSError, UnicodeDecodeError) as error:
+    except (CannotSet, OSError, ValueError) as error:
         print(f"sources: {error}", file=sys.stderr)
         return 1
     return 0

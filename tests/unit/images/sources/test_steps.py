@@ -194,6 +194,23 @@ def test_another_folder_of_repositories_is_not_replaced_without_a_word(machine: 
     )
 
 
+def test_a_file_of_the_build_is_found_where_a_folder_is_missing(machine: SourcesMachine) -> None:
+    machine.settings(build={"repositories": [repository(MIRROR)]})
+    (machine.root / "etc/yum.repos.d/rh-cloud.repo").unlink()
+    (machine.root / "etc/yum.repos.d").rmdir()
+    machine.write("etc/dnf/plugins/x.conf", f"{MIRROR}\n")
+    assert machine.run(LEAVE).returncode == 1
+
+
+@pytest.mark.parametrize("step", [SET, LEAVE])
+def test_settings_that_cannot_be_read_stop_the_step(machine: SourcesMachine, step: str) -> None:
+    (machine.platform / "platform" / "sources" / "settings.json").write_text("{", "utf-8")
+    done = machine.run(step)
+    assert done.returncode == 1
+    assert done.stderr.startswith("sources: Expecting property name")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["other"], ["release"], []])
 def test_a_wrong_call_is_refused(machine: SourcesMachine, words: list[str]) -> None:
     done = machine.run("sources/sources.sh", *words)
