@@ -143,3 +143,5 @@ def test_the_query_asks_for_what_the_reader_takes() -> None:
     fields = ["NAME", "EPOCH", "VERSION", "RELEASE", "ARCH", "VENDOR", "SOURCERPM", "LICENSE"]
     fields += ["MODULARITYLABEL"]
     assert "\\t".join(f"%{{{field}}}" for field in fields) in script
+    asked = ["name", "epoch", "version", "release", "arch", "from_repo"]
+    assert "\\t".join(f"%{{{field}}}" for field in asked) in script

@@ -180,6 +180,14 @@ def test_the_verify_stage_uses_the_builds_sources_and_changes_nothing(machine: S
     assert "openscap-scanner" in machine.packages()
 
 
+def test_the_verify_stage_asks_the_mirror_alone(machine: SourcesMachine) -> None:
+    machine.settings(build={"repositories": [repository(MIRROR)]})
+    said = machine.does("sources/sources.sh", "options", str(machine.root / "run")).splitlines()
+    machine.world(MIRROR)  # nothing else answers
+    done = machine.dnf(*said, "install", "openscap-scanner")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_verify_stage_has_no_options_where_nothing_is_set(machine: SourcesMachine) -> None:
     assert machine.does("sources/sources.sh", "options", str(machine.root / "run")) == "\n"
 
