@@ -81,7 +81,12 @@ class Work:
         self._demand_time(job)
         found = inputs.fetch_archives(self._context.blobs, job)
         plan = provisioners.plan(
-            job, found.bundle.names, found.platform.names, secrets.token_hex(8), ports.program()
+            job,
+            found.bundle.names,
+            found.platform.names,
+            secrets.token_hex(8),
+            ports.program(),
+            found.variables,
         )
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)

@@ -97,6 +97,8 @@ def load_platform(folder: Path) -> PlatformFolder:
         problems += error.problems
     if isinstance(document, dict):
         problems += [found.as_problem() for found in catalog.check_catalog(document)]
+    if bundle is not None:
+        problems += [found.as_problem() for found in bundles.check_sources(bundle.content)]
     if bundle is not None and not any(name.startswith("platform/") for name in bundle.names):
         wrong = "has no folder platform/ with steps"
         problems.append(

@@ -4,7 +4,7 @@ The platform's steps run before and after the team's, and a team cannot leave on
 the builder named (`steps/03-shell.sh`). The team's text is inside those files.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -62,11 +62,13 @@ def plan(
     platform: frozenset[str],
     key: str = "",
     probe: Sequence[str] = ("python3", "probe.py"),
+    variables: Mapping[str, str] | None = None,
 ) -> ProvisionPlan:
     """The plan of one attempt. `bundle` and `platform` are the names in the two archives.
 
     `key` is a secret of this run, from which each title gets its mark; empty for titles without marks. `probe` are the
-    words that start the probe of ports in the builder's container.
+    words that start the probe of ports in the builder's container. `variables` are those of the platform for every
+    step, such as a proxy. A team's own value of a name counts.
 
     Raises PermanentError (policy), which names every error in the job's steps.
     """
@@ -74,7 +76,10 @@ def plan(
     if theirs or ours:
         text = "these steps cannot run:\n" + "\n".join([*theirs, *ours])
         raise PermanentError(ErrorClass.POLICY, text, owner=None if theirs else Owner.PLATFORM)
-    parts = _verify_parts(job, probe) if job.stage == "verify" else _build_parts(job, platform)
+    shared = variables or {}
+    parts = (
+        _verify_parts(job, probe, shared) if job.stage == "verify" else _build_parts(job, platform, shared)
+    )
     scripts, steps = [], []
     for number, part in enumerate(parts):
         step = PlannedStep(
@@ -97,25 +102,26 @@ def plan(
     return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results, steps=tuple(steps))
 
 
-def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
+def _build_parts(job: BuildJob, platform: frozenset[str], shared: Mapping[str, str]) -> list[_Part]:
     parts = [_prepare(job)]
-    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/before")]
+    parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/before")]
     if job.is_root:
-        parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
-    parts += [_team_part(step) for step in job.steps]
+        parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/roots")]
+    parts += [_team_part(step, shared) for step in job.steps]
     # A team's step runs as root. It may have changed, on purpose or not, the files of the steps after it.
     parts.append(_Part(kind=_RENEW, title="platform: as it was", text=lambda title: _renewal(title, job)))
-    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/after")]
+    parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/after")]
     return parts
 
 
-def _verify_parts(job: BuildJob, probe: Sequence[str]) -> list[_Part]:
+def _verify_parts(job: BuildJob, probe: Sequence[str], shared: Mapping[str, str]) -> list[_Part]:
     """One script of the platform makes all checks. It writes their results, and fails only if it cannot make them.
 
     The ports are tried before it, while the machine is as it booted: a team's test may start something.
     """
     tests = job.tests
     environment = {
+        **shared,
         **_environment(job),
         "IMAGEFACTORY_GOSS": f"{guest.BUNDLE}/{tests.goss}" if tests.goss else "",
         "IMAGEFACTORY_PROFILE": tests.profile,
@@ -140,9 +146,9 @@ def _renewal(title: str, job: BuildJob) -> str:
     return guest.renew(title, "platform", job.platform)
 
 
-def _platform_part(job: BuildJob, name: str) -> _Part:
+def _platform_part(job: BuildJob, name: str, shared: Mapping[str, str]) -> _Part:
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
-    environment = {**_environment(job), **(_waived(job) if _CHECK in name else {})}
+    environment = {**shared, **_environment(job), **(_waived(job) if _CHECK in name else {})}
     return _Part(
         kind=_PLATFORM,
         title=f"platform: {name}",
@@ -150,7 +156,7 @@ def _platform_part(job: BuildJob, name: str) -> _Part:
     )
 
 
-def _team_part(step: Step) -> _Part:
+def _team_part(step: Step, shared: Mapping[str, str]) -> _Part:
     title = f"{step.kind}: {step.path}"
     if step.kind == "file":
         path = f"{guest.BUNDLE}/{step.path}"
@@ -158,8 +164,9 @@ def _team_part(step: Step) -> _Part:
             kind="file", title=title, text=lambda shown: guest.install_file(shown, path, step.destination)
         )
     run = guest.run_playbook if step.kind == "ansible" else guest.run_script
+    environment = {**shared, **step.env}
     return _Part(
-        kind=step.kind, title=title, text=lambda shown: run(shown, guest.BUNDLE, step.path, step.env)
+        kind=step.kind, title=title, text=lambda shown: run(shown, guest.BUNDLE, step.path, environment)
     )
 
 

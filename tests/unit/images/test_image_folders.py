@@ -192,6 +192,7 @@ def test_the_demonstration_entry_has_the_digest_of_the_documented_text(catalog: 
 def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
     order = order_of(planned("build", is_root=True))
     assert order == [
+        "05-sources.sh",
         "10-update.sh",
         "15-build-tools.sh",
         "20-stage-catalog.sh",
@@ -200,6 +201,7 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
         "20-postdeploy.yml",
         "70-firewall.sh",
         "80-hygiene-clean.sh",
+        "82-sources.sh",
         "85-hygiene-check.sh",
         "90-deprovision.sh",
     ]
