@@ -127,6 +127,21 @@ class Tests(_Wire):
     tailoring: str = ""
 
 
+class Volume(_Wire):
+    """How large the volume of a mount point is at least; see `domain.definitions.Volume`. 0 where it is not given."""
+
+    mount: str
+    gb: Annotated[int, Field(ge=0)] = 0
+    share: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class Hardening(_Wire):
+    """How a base is hardened. `profile` is empty where the platform steps name it."""
+
+    profile: str = ""
+    fips: bool = False
+
+
 class WaivedFinding(_Wire):
     """A finding of hygiene that SecOps lets the image have: its rule, and its path in the image."""
 
@@ -139,6 +154,7 @@ class BuildJob(_Wire):
 
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
     same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
+    `volumes` is for the build stage alone. `hardening` is the definition's own, in both stages: a child has none.
     """
 
     schema_version: Literal[1] = 1
@@ -155,6 +171,8 @@ class BuildJob(_Wire):
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
     waived: tuple[WaivedFinding, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    hardening: Hardening = Hardening()
     bundle: _Sha256
     platform: _Sha256
     timeout_seconds: Annotated[int, Field(ge=60)]

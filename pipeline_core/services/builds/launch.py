@@ -19,6 +19,7 @@ from pipeline_core.domain.definitions import (
     Provisioner,
     SecurityType,
     ShellStep,
+    Volume,
     WaiverKind,
 )
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, PermanentError
@@ -155,6 +156,10 @@ class Launcher:
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
             waived=self._waived(definition) if is_build else (),
+            volumes=tuple(map(_volume, definition.build.volumes)) if is_build else (),
+            hardening=wire.Hardening(
+                profile=definition.hardening.profile or "", fips=definition.hardening.fips
+            ),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
@@ -267,6 +272,10 @@ def _step(step: Provisioner) -> wire.Step:
             return wire.Step(kind="file", path=step.path, destination=step.destination)
         case _:
             assert_never(step)
+
+
+def _volume(volume: Volume) -> wire.Volume:
+    return wire.Volume(mount=volume.mount, gb=volume.gb or 0, share=volume.share or 0)
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:

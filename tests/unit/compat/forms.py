@@ -51,6 +51,8 @@ def jobs() -> Sequence[BuildJob]:
             "profile": "cis_server_l1",
             "tailoring": "files/tailoring.xml",
         },
+        "volumes": [{"mount": "/opt", "gb": 20}, {"mount": "/var", "share": 50}],
+        "hardening": {"profile": "stig", "fips": True},
         "bundle": "b" * 64,
         "platform": "c" * 64,
         "timeout_seconds": 3600,
