@@ -13,7 +13,7 @@ from builder.packer.progress import PlannedStep
 from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire import packages as reported
-from pipeline_core.wire.job import BuildJob, Step
+from pipeline_core.wire.job import BuildJob, Step, Volume
 
 Block = dict[str, object]
 
@@ -21,13 +21,26 @@ Block = dict[str, object]
 # `-p`: bash reads no file of BASH_ENV and no exported function of the image before the script's first line.
 _AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _CHECK = "hygiene-check"  # in the name of the script that ends the build stage
+_RESTART = "restart"  # in the name of the script of `before/` that may restart the machine
 _VERIFY = "platform/verify/run.sh"
-_PREPARE, _PLATFORM, _RENEW, _VERIFIES = (
+_PREPARE, _PLATFORM, _RESTARTS, _WAITS, _RENEW, _VERIFIES = (
     "prepare",
     "platform",
+    "restart",
+    "wait",
     "renew",
     "verify",
 )  # kinds of the platform's steps
+_SENT = {  # what a step finds in /tmp. Earlier steps have taken what was sent before, or a restart has
+    _PREPARE: ("bundle.tar.gz", "platform.tar.gz", "catalog.json"),
+    _RENEW: ("platform.tar.gz",),
+}
+# Packer's own words for one block. It may lose the connection of a script that restarts the machine. The next script
+# is tried again, with a new upload, whatever its end: too early it ends with 75, or the machine goes down under it.
+_WAYS: dict[str, Block] = {
+    _RESTARTS: {"expect_disconnect": True, "skip_clean": True},
+    _WAITS: {"max_retries": 30, "start_retry_timeout": "15m"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +70,7 @@ class _Part:
     @property
     def is_ours(self) -> bool:
         """True for a step of the platform."""
-        return self.kind in (_PREPARE, _PLATFORM, _RENEW, _VERIFIES)
+        return self.kind in (_PREPARE, _PLATFORM, _RESTARTS, _WAITS, _RENEW, _VERIFIES)
 
 
 def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: str = "") -> ProvisionPlan:
@@ -81,10 +94,10 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: s
         )
         steps.append(step)
         scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(step.printed)))
-    blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
+    blocks: list[Block] = []
     for part, script in zip(parts, scripts, strict=True):
-        blocks += [_upload("platform.tar.gz")] if part.kind == _RENEW else []
-        blocks.append(_run(script.file, is_last=script is scripts[-1]))
+        blocks += [_upload(name) for name in _SENT.get(part.kind, ())]
+        blocks.append(_run(script.file, _WAYS.get(part.kind, {}), is_last=script is scripts[-1]))
     results = _results(job)
     blocks += [_download(name) for name in results]
     return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results, steps=tuple(steps))
@@ -92,7 +105,14 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: s
 
 def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
     parts = [_prepare(job)]
-    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/before")]
+    for name in _scripts(platform, "platform/before"):
+        parts.append(_platform_part(job, name))
+        if _restarts(name):
+            # Everything staged is in memory. A machine that did not restart is prepared again too.
+            parts += [
+                _Part(kind=_WAITS, title="platform: wait for the restart", text=guest.wait),
+                _prepare(job),
+            ]
     if job.is_root:
         parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
     parts += [_team_part(step) for step in job.steps]
@@ -133,7 +153,7 @@ def _platform_part(job: BuildJob, name: str) -> _Part:
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
     environment = {**_environment(job), **(_waived(job) if _CHECK in name else {})}
     return _Part(
-        kind=_PLATFORM,
+        kind=_RESTARTS if _restarts(name) else _PLATFORM,
         title=f"platform: {name}",
         text=lambda title: run(title, guest.PLATFORM, name, environment, is_ours=True),
     )
@@ -153,8 +173,13 @@ def _team_part(step: Step) -> _Part:
 
 
 def _environment(job: BuildJob) -> dict[str, str]:
-    """The variables that every script of the platform gets."""
-    return {
+    """The variables that every script of the platform gets. What a definition does not ask for has none."""
+    asked = {
+        "IMAGEFACTORY_FIPS": "1" if job.hardening.fips else "",
+        "IMAGEFACTORY_HARDENING": job.hardening.profile,
+        "IMAGEFACTORY_VOLUMES": "\n".join(map(_volume, job.volumes)),
+    }
+    return {name: value for name, value in asked.items() if value} | {
         "IMAGEFACTORY_BUILD": job.build,
         "IMAGEFACTORY_BUNDLE": guest.BUNDLE,
         "IMAGEFACTORY_CATALOG": guest.CATALOG,
@@ -162,6 +187,14 @@ def _environment(job: BuildJob) -> dict[str, str]:
         "IMAGEFACTORY_PLATFORM": guest.PLATFORM,
         "IMAGEFACTORY_ROOT": guest.ROOT,
     }
+
+
+def _volume(volume: Volume) -> str:
+    return f"{volume.mount}\t{volume.gb}\t{volume.share}"
+
+
+def _restarts(name: str) -> bool:
+    return PurePosixPath(name).parent.name == "before" and _RESTART in PurePosixPath(name).name
 
 
 def _waived(job: BuildJob) -> dict[str, str]:
@@ -199,11 +232,12 @@ def _download(name: str) -> Block:
     }
 
 
-def _run(file: str, *, is_last: bool) -> Block:
+def _run(file: str, ways: Block, *, is_last: bool) -> Block:
     # After the last step the user and its files are gone, so there is nothing to clean up.
     # Binary, because Packer would otherwise change line ends inside a team's values and corrupt lines of more than
     # 64 KiB.
-    return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}}
+    shell = {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}
+    return {"shell": shell | ways}
 
 
 def _step_problems(job: BuildJob, bundle: frozenset[str]) -> Iterable[str]:
