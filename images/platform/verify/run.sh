@@ -49,8 +49,12 @@ run_goss() { # goss ends with 1 if a test fails. Required is that it ran, report
 
 # The tests of every image: invariants that are written independently of the hardening role, and the roles' own tests.
 # They count as hygiene, which no team can switch off.
+fips=()
+if "$BASH" "$here/fips/wanted.sh"; then
+  fips=("$here/verify/fips.yaml")
+fi
 reports=()
-for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/tests/goss.yaml; do
+for test in "$here/verify/invariants.yaml" "${fips[@]}" "$IMAGEFACTORY_PLATFORM"/roles/*/tests/goss.yaml; do
   reports+=("$work/platform-${#reports[@]}.json")
   run_goss "$test" "${reports[-1]}"
 done
@@ -63,7 +67,12 @@ if [[ -n $profile ]]; then
   elif [[ -s $here/scap/tailoring-${profile##*_profile_}.xml ]]; then
     # SecOps' own, which the bases are hardened by. Its profile has the same short id.
     profile=${profile##*_profile_}
-    adjusted=(--tailoring-file "$here/scap/tailoring-$profile.xml")
+    tailoring=$here/scap/tailoring-$profile.xml
+    if ((${#fips[@]})); then
+      "$python" "$here/fips/tailoring.py" "$tailoring" "$work/tailoring.xml"
+      tailoring=$work/tailoring.xml
+    fi
+    adjusted=(--tailoring-file "$tailoring")
   fi
   dnf --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner
   content=$("$BASH" "$here/scap/content.sh" "$work")
