@@ -13,7 +13,7 @@ from builder.packer.progress import PlannedStep
 from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire import packages as reported
-from pipeline_core.wire.job import BuildJob, Step, Volume
+from pipeline_core.wire.job import BuildJob, JobVolume, Step
 
 Block = dict[str, object]
 
@@ -189,7 +189,7 @@ def _environment(job: BuildJob) -> dict[str, str]:
     }
 
 
-def _volume(volume: Volume) -> str:
+def _volume(volume: JobVolume) -> str:
     return f"{volume.mount}\t{volume.gb}\t{volume.share}"
 
 

@@ -127,7 +127,7 @@ class Tests(_Wire):
     tailoring: str = ""
 
 
-class Volume(_Wire):
+class JobVolume(_Wire):
     """How large the volume of a mount point is at least; see `domain.definitions.Volume`. 0 where it is not given."""
 
     mount: str
@@ -135,7 +135,7 @@ class Volume(_Wire):
     share: Annotated[int, Field(ge=0, le=100)] = 0
 
 
-class Hardening(_Wire):
+class JobHardening(_Wire):
     """How a base is hardened. `profile` is empty where the platform steps name it."""
 
     profile: str = ""
@@ -171,8 +171,8 @@ class BuildJob(_Wire):
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
     waived: tuple[WaivedFinding, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    hardening: Hardening = Hardening()
+    volumes: tuple[JobVolume, ...] = ()
+    hardening: JobHardening = JobHardening()
     bundle: _Sha256
     platform: _Sha256
     timeout_seconds: Annotated[int, Field(ge=60)]

@@ -157,7 +157,7 @@ class Launcher:
             tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
             waived=self._waived(definition) if is_build else (),
             volumes=tuple(map(_volume, definition.build.volumes)) if is_build else (),
-            hardening=wire.Hardening(
+            hardening=wire.JobHardening(
                 profile=definition.hardening.profile or "", fips=definition.hardening.fips
             ),
             bundle=str(build.inputs.bundle),
@@ -274,8 +274,8 @@ def _step(step: Provisioner) -> wire.Step:
             assert_never(step)
 
 
-def _volume(volume: Volume) -> wire.Volume:
-    return wire.Volume(mount=volume.mount, gb=volume.gb or 0, share=volume.share or 0)
+def _volume(volume: Volume) -> wire.JobVolume:
+    return wire.JobVolume(mount=volume.mount, gb=volume.gb or 0, share=volume.share or 0)
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.packer import guest, provisioners
-from pipeline_core.wire.job import BuildJob, Hardening, Volume
+from pipeline_core.wire.job import BuildJob, JobHardening, JobVolume
 from tests.unit.builder import samples
 
 BASH = shutil.which("bash") or "/bin/bash"
@@ -54,8 +54,8 @@ def _plan(job: BuildJob) -> provisioners.ProvisionPlan:
 
 def test_what_a_definition_asks_for_reaches_the_platforms_scripts_and_no_team() -> None:
     job = samples.root_job(
-        hardening=Hardening(profile="stig", fips=True),
-        volumes=(Volume(mount="/opt", gb=20), Volume(mount="/var", share=50)),
+        hardening=JobHardening(profile="stig", fips=True),
+        volumes=(JobVolume(mount="/opt", gb=20), JobVolume(mount="/var", share=50)),
     )
     scripts = {script.file.split("-", 1)[1]: script.content for script in _plan(job).scripts}
     for kind in ("platform.sh", "restart.sh"):
@@ -71,7 +71,7 @@ def test_what_is_not_asked_for_has_no_variable() -> None:
 
 
 def test_the_machine_of_the_verify_stage_knows_of_fips_too() -> None:
-    plan = _plan(samples.verify_job(hardening=Hardening(fips=True)))
+    plan = _plan(samples.verify_job(hardening=JobHardening(fips=True)))
     assert "kept+=(IMAGEFACTORY_FIPS=1)" in plan.scripts[-1].content
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline_core.domain.names import ImageName
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Hardening, Volume
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, JobHardening, JobVolume
 from simulation import fleet, world
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -38,14 +38,14 @@ def test_the_builder_gets_what_the_definition_asks_for() -> None:
     _register(made, "rhel9-java", "rhel9-base")
     made.drain()
     jobs = _jobs(made)
-    asked = Hardening(profile="stig", fips=True)
+    asked = JobHardening(profile="stig", fips=True)
     assert {place: job.hardening for place, job in jobs.items()} == {
         ("rhel9-base", "build"): asked,
         ("rhel9-base", "verify"): asked,
-        ("rhel9-java", "build"): Hardening(),
-        ("rhel9-java", "verify"): Hardening(),
+        ("rhel9-java", "build"): JobHardening(),
+        ("rhel9-java", "verify"): JobHardening(),
     }
     assert {place: job.volumes for place, job in jobs.items() if job.volumes} == {
-        ("rhel9-base", "build"): (Volume(mount="/opt", gb=20), Volume(mount="/var", share=50))
+        ("rhel9-base", "build"): (JobVolume(mount="/opt", gb=20), JobVolume(mount="/var", share=50))
     }
     assert jobs["rhel9-base", "verify"].tests.profile == "stig"
