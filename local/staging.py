@@ -13,7 +13,7 @@ _ALL = ("bundle.tar.gz", "platform.tar.gz", "catalog.json")
 _TOO_EARLY = 75  # the exit code of a script that waits for a restart and met the old system
 
 
-class Refusal(NamedTuple):
+class StagingFailure(NamedTuple):
     """A script that fails: its exit code, and what it prints."""
 
     exit_code: int
@@ -38,7 +38,7 @@ class Staging:
         self.is_going_down = self._is_staged = False
         self.boots += 1
 
-    def run(self, script: str, files: Container[str]) -> Refusal | None:
+    def run(self, script: str, files: Container[str]) -> StagingFailure | None:
         """Take the effect of a script of the factory. `files` are the paths on the machine's disk.
 
         Returns why it fails, or None. What it takes from `files` is `taken`.
@@ -46,15 +46,19 @@ class Staging:
         needed = taken(script)
         missing = next((path for path in needed if path not in files), None)
         if missing is not None:
-            return Refusal(1, f"{missing}: No such file or directory\n")
+            return StagingFailure(1, f"{missing}: No such file or directory\n")
         if f"{_ROOT}/restarting" in script:
-            return Refusal(_TOO_EARLY, "the machine has not gone down yet\n") if self.is_going_down else None
+            return (
+                StagingFailure(_TOO_EARLY, "the machine has not gone down yet\n")
+                if self.is_going_down
+                else None
+            )
         if self.is_going_down:
-            return Refusal(1, "the machine goes down under this script\n")
+            return StagingFailure(1, "the machine goes down under this script\n")
         if len(needed) == len(_ALL):
             self._is_staged = True
         elif f"{_ROOT}/" in script and not self._is_staged:
-            return Refusal(1, f"{_ROOT}: No such file or directory\n")
+            return StagingFailure(1, f"{_ROOT}: No such file or directory\n")
         return None
 
 

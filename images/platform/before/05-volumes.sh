@@ -32,7 +32,7 @@ free_extents() { vgs --noheadings --options vg_free_count "$group" | one; }
 
 base=$(device_of /)
 if [[ -z $base ]] || ! lvs "$base" >/dev/null; then
-  fail "/ is no logical volume but ${base:-nothing}, so no volume can be grown"
+  fail "/ is not a logical volume but ${base:-nothing}, so no volume can be grown"
 fi
 group=$(lvs --noheadings --options vg_name "$base" | one)
 physical=$(pvs --noheadings --options pv_name --select "vg_name=$group" | one)
@@ -73,7 +73,7 @@ grow() { # mount point, options of lvextend and lvcreate
   elif [[ $1 == /opt ]]; then
     make_opt "${@:2}"
   else
-    fail "$1 is no volume of its own in this image. Only /opt can be made one"
+    fail "$1 is not a volume of its own in this image. Only /opt can be made one"
   fi
 }
 

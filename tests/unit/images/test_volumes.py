@@ -118,8 +118,8 @@ def test_an_image_that_has_opt_as_a_volume_keeps_it(make: Make) -> None:
     ("mounts", "wanted", "said"),
     [
         (NO_OPT, ("/opt", 18, 0), "nsufficient"),
-        ({"/": "rootlv"}, ("/var", 9, 0), "/var is no volume of its own"),
-        ({}, ("/", 6, 0), "/ is no logical volume"),
+        ({"/": "rootlv"}, ("/var", 9, 0), "/var is not a volume of its own"),
+        ({}, ("/", 6, 0), "/ is not a logical volume"),
     ],
     ids=["more than is free", "a folder of another volume", "a machine without LVM"],
 )
