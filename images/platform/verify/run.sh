@@ -33,7 +33,9 @@ done
 write advisories "$work/installed" "$work/available" "$results/advisories.json"
 
 # goss is pinned in the catalog, like every tool.
-read -r url digest < <(write tool goss "$IMAGEFACTORY_PLATFORM/catalog.json")
+goss=goss
+[[ $(uname --machine) != aarch64 ]] || goss="goss-arm64"
+read -r url digest < <(write tool "$goss" "$IMAGEFACTORY_PLATFORM/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
   --output "$tools/goss" -- "$url"
 printf '%s  %s\n' "$digest" "$tools/goss" | sha256sum --check --status
