@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from pipeline_core.domain.compliance import short_id
 from tests.unit.images.places import IMAGES
@@ -195,3 +196,12 @@ def _keeping(path: Path, option: str) -> str:
     """Lines of bash that keep a copy of the file of an option."""
     look = f'[[ ${{words[n]}} != {option} ]] || cp "${{words[n+1]}}" "{path}"'
     return f'words=("$@"); for n in "${{!words[@]}}"; do {look}; done'
+
+
+def test_the_role_keeps_the_policy_of_fips_mode_on_a_base_that_asks_for_it() -> None:
+    (play,) = yaml.safe_load((IMAGES / "platform" / "roots" / "10-hardening.yml").read_text("utf-8"))
+    (task,) = play["pre_tasks"]  # a fact is stronger than the role's default
+    assert task["ansible.builtin.set_fact"] == {"rhel9_hardening_crypto_policy": "FIPS"}
+    assert "'IMAGEFACTORY_FIPS'" in task["when"]
+    defaults = yaml.safe_load((IMAGES / "roles/rhel9_hardening/defaults/main.yml").read_text("utf-8"))
+    assert {*task["ansible.builtin.set_fact"]} < {*defaults}
