@@ -193,12 +193,18 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
     order = order_of(planned("build", is_root=True))
     assert order == [
         "05-sources.sh",
+        "05-volumes.sh",
         "10-update.sh",
+        "11-fips.sh",
+        "12-restart.sh",
+        "13-kernels.sh",
+        "14-fips.sh",
         "15-build-tools.sh",
         "20-stage-catalog.sh",
         "05-guide.sh",
         "10-hardening.yml",
         "20-postdeploy.yml",
+        "30-base.sh",
         "70-firewall.sh",
         "80-hygiene-clean.sh",
         "82-sources.sh",
@@ -208,7 +214,7 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
 
 
 def test_a_child_is_not_hardened_again() -> None:
-    baked = {"05-guide.sh", "10-hardening.yml", "20-postdeploy.yml"}
+    baked = {"05-guide.sh", "10-hardening.yml", "20-postdeploy.yml", "30-base.sh"}
     assert not baked & {*order_of(planned("build", is_root=False))}
 
 

@@ -3,14 +3,9 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 3 of 8: platform: platform/roots/30-hardening.yml'
+printf '%s\n' 'imagefactory: step 5 of 11: platform: platform/before/20-stage-catalog.sh'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
-kept+=(ANSIBLE_LOCAL_TEMP=/run/imagefactory/ansible)
-kept+=(ANSIBLE_NOCOLOR=1)
-kept+=(ANSIBLE_REMOTE_TEMP=/run/imagefactory/ansible)
-kept+=(ANSIBLE_RETRY_FILES_ENABLED=0)
-kept+=(ANSIBLE_ROLES_PATH=/run/imagefactory/platform/roles:/run/imagefactory/platform/roles)
 kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)
 kept+=(IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle)
 kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
@@ -18,4 +13,5 @@ kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
 kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
 cd -- /run/imagefactory/platform
-exec /usr/bin/env -i "${kept[@]}" ansible-playbook --connection local --inventory localhost, -- platform/roots/30-hardening.yml
+if [ -x /run/imagefactory/platform/platform/before/20-stage-catalog.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/before/20-stage-catalog.sh; fi
+exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/before/20-stage-catalog.sh

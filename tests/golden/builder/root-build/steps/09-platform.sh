@@ -3,13 +3,13 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 7 of 9: platform: platform/after/80-hygiene-clean.sh'
+printf '%s\n' 'imagefactory: step 9 of 11: platform: platform/after/80-hygiene-clean.sh'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
-kept+=(IMAGEFACTORY_BUILD=payments-api.0123456789ab.2)
+kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)
 kept+=(IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle)
 kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
-kept+=(IMAGEFACTORY_IMAGE=payments-api)
+kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
 kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
 cd -- /run/imagefactory/platform
