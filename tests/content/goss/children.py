@@ -78,9 +78,11 @@ def prepare(made: Path, root: Path) -> None:
         "sbin/dnf": f"#!{PYTHON}\n{_DNF.read_text('utf-8')}",
         "bin/ansible-playbook": _ANSIBLE,
         "bin/python3": _PYTHON3,
+        "libexec/platform-python": _PYTHON3,
     }
     for name, text in texts.items():
         target = root / "usr" / name
+        target.parent.mkdir(exist_ok=True)
         target.write_text(text, encoding="utf-8")
         target.chmod(0o755)
 

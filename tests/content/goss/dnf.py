@@ -6,6 +6,7 @@ A package is an entry of the RPM database, and programs of a few lines that tell
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 MODULES = Path("/etc/dnf/modules.d")
@@ -17,12 +18,12 @@ _SPEC = "Name: {0}\nVersion: 1\nRelease: 1.el9\nSummary: made\nLicense: none\nBu
 
 def install(name: str) -> None:
     """Register an empty package, and write what it brings. An unknown one is an error, as with dnf."""
-    brings = {
+    brings: dict[str, Callable[[], None]] = {
         "java-21-openjdk-headless": java,
         "python3.12": python,
-        "python3.12-pip": lambda: None,
+        "python3.12-pip": nothing,
         "nodejs": node,
-        "npm": lambda: program("/usr/bin/npm", "echo 10.9.2"),
+        "npm": npm,
     }
     bring = brings[name]
     with tempfile.TemporaryDirectory() as work:
@@ -69,6 +70,15 @@ def node() -> None:
     """The major version is that of the enabled stream, as dnf would choose."""
     stream = (MODULES / "nodejs.module").read_text("utf-8").partition("stream=")[2].split()[0]
     program("/usr/bin/node", f"echo v{stream}.19.0")
+
+
+def npm() -> None:
+    """It only tells its version."""
+    program("/usr/bin/npm", "echo 10.9.2")
+
+
+def nothing() -> None:
+    """The package brings no program that is asked."""
 
 
 def main(words: list[str]) -> int:
