@@ -23,11 +23,13 @@ def plain(value: Any) -> Any:
 @functools.cache
 def files(folder: Path = INFRA) -> dict[str, dict[str, Any]]:
     """Every file of `folder` by name, parsed; raises where one has no valid syntax."""
-    found = {}
-    for path in sorted(folder.glob("*.tf")):
-        with path.open(encoding="utf-8") as stream:
-            found[path.name] = plain(hcl2.load(stream))
-    return found
+    return {path.name: parsed(path) for path in sorted(folder.glob("*.tf"))}
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """One file; raises where it has no valid syntax."""
+    with path.open(encoding="utf-8") as stream:
+        return dict(plain(hcl2.load(stream)))
 
 
 def resources(kind: str, folder: Path = INFRA) -> dict[str, dict[str, Any]]:
