@@ -261,6 +261,8 @@ def test_the_certificate_comes_by_the_baked_unit_and_vault_reloads_it() -> None:
 
 def test_the_ports_are_the_same_everywhere() -> None:
     port, raft = terraform.local("port", EXAMPLE), terraform.local("raft", EXAMPLE)
+    definition = yaml.safe_load((IMAGES / "rhel9-vault" / "image.yaml").read_text(encoding="utf-8"))
+    assert [each["port"] for each in definition["spec"]["serves"]] == [port, raft]  # what the firewall lets in
     (listener,) = _hcl("vault.hcl")["listener"]
     assert listener["tcp"]["address"].endswith(f":{port}")
     assert listener["tcp"]["cluster_address"].endswith(f":{raft}")
