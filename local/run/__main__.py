@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
             )
             if packer is not None:
                 story.bound = _REAL_BOUND
-            progress.say("registering the platform steps and six images")
+            progress.say("registering the platform steps and seven images")
             story.register()
             progress.say("first builds: parents before children")
             story.wait_for_first_builds()

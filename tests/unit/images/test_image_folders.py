@@ -1,4 +1,4 @@
-"""The factory accepts the six images and the platform bundle, and each has the settings that it must have."""
+"""The factory accepts the seven images and the platform bundle, and each has the settings that it must have."""
 
 import ast
 import hashlib
@@ -20,6 +20,7 @@ from tests.unit.images.places import IMAGES, NAMES
 
 PARENTS = {
     "rhel9-java": "rhel9-base",
+    "rhel9-node": "rhel9-base",
     "rhel9-python": "rhel9-base",
     "rhel9-vault": "rhel9-base",
     "payments-api": "rhel9-java",
