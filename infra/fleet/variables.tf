@@ -20,13 +20,13 @@ variable "machines" {
 }
 
 variable "action_groups" {
-  description = "Ids of the action groups that are told."
+  description = "Ids of the action groups that get the alerts."
   type        = list(string)
   default     = []
 
   validation {
     condition     = length(var.action_groups) <= 5
-    error_message = "A rule tells 5 action groups at most."
+    error_message = "A rule has 5 action groups at most."
   }
 }
 

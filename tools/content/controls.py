@@ -3,7 +3,7 @@
 `python -m tools.content.controls --write` writes it. Without `--write` the program says whether the page is up to date.
 
 A test is named by where it is: `scan RULE` (a row of docs/hardening-rules.md), `goss KEY` (the invariants of every
-image or the hardening role's own goss file), `hygiene RULE`, and `pytest NAME` (tests/content/test_behaviour.py).
+image or the hardening role's own goss file), `hygiene RULE`, and `pytest NAME` (test_behaviour.py, test_firewall.py).
 `findings` says which of them is not there. So a control never names a test that was removed.
 """
 
@@ -26,10 +26,15 @@ PAGE: Final = ROOT / "docs" / "hardening.md"
 BEGIN: Final = "<!-- the table of controls begins -->\n"
 END: Final = "<!-- the table of controls ends -->\n"
 # Who does it, as the data and `docs/hardening-rules.md` say it, and as the page does.
-DOERS: Final = {"default": "Azure's image", "guide": "guide", "role": "role"}
+DOERS: Final = {
+    "default": "Azure's image",
+    "guide": "guide",
+    "role": "role",
+    "firewall": "`images/platform/after/70-firewall.sh`",
+}
 _HEAD: Final = "| Control | Done by | Tested by | Or not, because |\n|---|---|---|---|\n"
 _GOSS: Final = ("images/platform/verify/invariants.yaml", "images/roles/rhel9_hardening/tests/goss.yaml")
-_BEHAVIOUR: Final = "tests/content/test_behaviour.py"
+_BEHAVIOUR: Final = ("tests/content/test_behaviour.py", "tests/content/test_firewall.py")
 _SCANNER: Final = "images/platform/hygiene/scanner"
 _ROW: Final = re.compile(r"^\| `([A-Za-z0-9_-]+)` \| ([^|]+) \|", re.MULTILINE)
 
@@ -105,9 +110,10 @@ def _hygiene_rules() -> Iterator[str]:
 
 
 def _functions() -> Iterator[str]:
-    for node in ast.parse((ROOT / _BEHAVIOUR).read_text("utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            yield node.name.removeprefix("test_")
+    for path in _BEHAVIOUR:
+        for node in ast.parse((ROOT / path).read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield node.name.removeprefix("test_")
 
 
 def render(controls: Sequence[Control]) -> str:

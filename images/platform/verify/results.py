@@ -105,8 +105,8 @@ def named(test: dict[str, object]) -> str:
     return ": ".join(str(test[key]) for key in ("resource-type", "resource-id", "property"))
 
 
-def hygiene(findings: Path, *reports: Path) -> object:
-    """One verdict over the hygiene findings, which have rule and path, and goss's tests for every image."""
+def hygiene(findings: Path, ports: Path, *reports: Path) -> object:
+    """One verdict over the hygiene findings, which have rule and path, goss's tests for every image, and the ports."""
     looked = json.loads(findings.read_text(encoding="utf-8"))
     found = [{key: str(each[key]) for key in ("path", "rule", "what")} for each in looked["findings"]]
     if looked["count"] != len(found):
@@ -116,6 +116,7 @@ def hygiene(findings: Path, *reports: Path) -> object:
             each["sha256"] = str(listed["sha256"])
     for report in reports:
         found += failed_goss_tests(report)
+    found += json.loads(ports.read_text(encoding="utf-8"))
     # What a package vouches for is not a finding. SecOps sees it in the evidence.
     judged = looked.get("judged", [])
     evidence = {"judged": judged[:FINDINGS_LIMIT], "judgedCount": len(judged)}

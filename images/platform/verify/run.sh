@@ -22,6 +22,10 @@ write() { "$python" "$here/verify/results.py" "$@"; }
 
 # Hygiene comes first, while the machine is as it was booted.
 "$BASH" "$here/hygiene/findings.sh" --phase verify --format json >"$work/findings"
+# What listens, and what the firewall lets in. A firewall that does not answer is a finding, not a failure.
+ss --no-header --listening --numeric --tcp --udp --processes >"$work/listening"
+{ zone=$(firewall-cmd --get-default-zone) && firewall-cmd --zone="$zone" --list-all; } >"$work/zone" || : >"$work/zone"
+"$python" "$here/verify/ports.py" "$work/listening" "$work/zone" "${IMAGEFACTORY_SERVES:-}" "$work/ports"
 rpm --query --all --queryformat \
   '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\n' >"$work/packages"
 write packages "$work/packages" "$results/packages.json"
@@ -54,7 +58,7 @@ for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/test
   reports+=("$work/platform-${#reports[@]}.json")
   run_goss "$test" "${reports[-1]}"
 done
-write hygiene "$work/findings" "${reports[@]}" "$results/hygiene.json"
+write hygiene "$work/findings" "$work/ports" "${reports[@]}" "$results/hygiene.json"
 
 if [[ -n $profile ]]; then
   adjusted=()
