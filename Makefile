@@ -6,6 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
+PROFILES ?= cis_server_l1
 MARKS ?= not campaign and not openapi and not content
 # The unit tier: no process, no port, fewer examples of each property. `make matrix` runs it on each Python.
 UNIT_TESTS := --hypothesis-profile=quick -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
@@ -46,8 +47,8 @@ test-unit: setup  ## the quick tests: no process, no port
 test-openapi: setup  ## schemathesis asks the API what its OpenAPI document promises, by each role; about 5 minutes
 	@$(PY) -m pytest -n 0 tests/openapi
 
-content-check: setup .cache/ansible-rhel9/.installed .cache/content-check/.installed  # a root like Azure's is hardened by the real steps and scanned; hygiene looks at real packages
-	@tools/check.sh ansible yaml shell && $(PY) -m tools.content.tailoring && $(PY) -m pytest -n 0 -rPs tests/content tests/unit/images/test_tailoring.py tests/unit/images/test_guide.py
+content-check: setup .cache/ansible-rhel9/.installed .cache/content-check/.installed  # a root like Azure's is hardened by the real steps and scanned; hygiene looks at real packages; PROFILES="cis stig" takes others
+	@tools/check.sh ansible yaml shell && $(PY) -m tools.content.tailoring && IMAGE_FACTORY_PROFILES="$(PROFILES)" $(PY) -m pytest -n 0 -rPs tests/content tests/unit/images/test_tailoring.py tests/unit/images/test_guide.py tests/unit/images/test_rules_diff.py tests/unit/tools/test_hardening_tables.py
 
 .cache/%/.installed: tools/%.txt $(VENV)/.installed
 	@tools/install_lock.sh $(PY) $< -- --upgrade --target $(@D) && touch $@

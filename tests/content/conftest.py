@@ -1,10 +1,12 @@
-"""A made root, and a hardened one, once for all tests of this folder. What is missing here is a skip with its reason.
+"""A made root, and hardened ones, once for all tests of this folder. What is missing here is a skip with its reason.
 
-`make content-check` runs the folder. The golden lists are of the guide's release in Debian 12; another one has other
-rules, so its scans are skipped.
+`make content-check` runs the folder; with PROFILES="cis_server_l1 cis stig" it hardens by these profiles. The golden
+lists are of the guide's release in Debian 12; another one has other rules, so its scans are skipped.
 """
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,13 +52,34 @@ def made(work: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hardened(work: Path) -> HardenedRoot:
+def hardened_by(work: Path) -> Callable[[str], HardenedRoot]:
+    """Gives the root that was hardened by a profile. Each is made once."""
+    made = dict[str, HardenedRoot]()
+
+    def give(profile: str) -> HardenedRoot:
+        if profile not in made:
+            made[profile] = _hardened(work, profile)
+        return made[profile]
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def hardened(hardened_by: Callable[[str], HardenedRoot]) -> HardenedRoot:
     """A root that was hardened by the default profile."""
-    return hardened_by(work, "cis_server_l1")
+    return hardened_by(harden.DEFAULT)
 
 
-def hardened_by(work: Path, profile: str) -> HardenedRoot:
-    """A root that was hardened by `profile`, or a skip."""
+@pytest.fixture(scope="session", params=harden.PROFILES)
+def by_profile(request: pytest.FixtureRequest, hardened_by: Callable[[str], HardenedRoot]) -> HardenedRoot:
+    """A root that was hardened by each profile that is asked for: the default one, if none is."""
+    asked = os.environ.get("IMAGE_FACTORY_PROFILES", harden.DEFAULT).split()
+    if request.param not in asked:
+        pytest.skip(f"{request.param} takes minutes: make content-check PROFILES={request.param}")
+    return hardened_by(request.param)
+
+
+def _hardened(work: Path, profile: str) -> HardenedRoot:
     if not (harden.ANSIBLE / "ansible").is_dir():
         optional_tools.missing(TOOL, "run `make content-check`, which installs the Ansible of RHEL 9")
     for program, package in (("sshd", "openssh-server"), ("visudo", "sudo")):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.content import harden, made_root, scan, system, tailoring, verdict
+from tests import optional_tools
+from tools.content import guest, harden, made_root, scan, system, tailoring, verdict
 
 pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(300), pytest.mark.content]
 
@@ -14,11 +15,14 @@ pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(300), pyte
 def test_scores_and_failing_rules_of_an_image_that_nobody_hardened(
     made: Path, tmp_path: Path, golden: Callable[[str, str], None]
 ) -> None:
-    told = {}
+    told, known = {}, verdict.reasons()
+    document = (harden.ROOT / "docs" / "hardening.md").read_text("utf-8").splitlines()
     for profile in harden.PROFILES:
         adjusted = tailoring.FOLDER / f"tailoring-{profile}.xml"
         tailored = scan.scan(made, profile, tailoring=adjusted, results=tmp_path / f"{profile}.xml")
         raw = scan.scan(made, profile, tailoring=None, results=tmp_path / f"{profile}-raw.xml")
+        assert verdict.table("not hardened", tailored, known) in document
+        assert verdict.table("not hardened, without SecOps' exceptions", raw, known) in document
         told[profile] = {
             "score": round(tailored.score, 1),
             "raw score": round(raw.score, 1),
@@ -66,3 +70,32 @@ def test_each_rule_that_a_root_cannot_answer_has_a_reason(made: Path, tmp_path: 
         found = scan.scan(made, profile, tailoring=None, results=tmp_path / f"{profile}.xml")
         unknown |= {rule for rule, (result, _) in found.results.items() if result in ("unknown", "error")}
     assert unknown <= set(verdict.reasons().unanswered)
+
+
+# What the guide's playbook asks of a machine, in the tasks where it once stopped.
+_ASKS = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.service_facts:
+    - ansible.builtin.assert:
+        that:
+          - ansible_facts.services['sshd.service'].state == 'running'
+          - ansible_facts.services['sshd.service'].status == 'enabled'
+          - ansible_facts.services['rescue.service'].state == 'stopped'
+          - ansible_facts.services['rescue.service'].status == 'disabled'
+          - "'telnet.service' not in ansible_facts.services"
+    - ansible.builtin.shell: set -o pipefail; true
+    - ansible.builtin.command: systemctl is-active telnet
+      register: telnet
+      failed_when: telnet.rc == 0
+"""
+
+
+def test_a_playbook_is_told_of_services_and_has_the_shell_of_red_hat(made: Path, tmp_path: Path) -> None:
+    if not (harden.ANSIBLE / "ansible").is_dir():
+        optional_tools.missing("content", "run `make content-check`, which installs the Ansible of RHEL 9")
+    playbook = tmp_path / "asks.yml"
+    playbook.write_text(_ASKS, encoding="utf-8")
+    done = guest.play(made, playbook, site=harden.ANSIBLE)
+    assert done.code == 0, done.output

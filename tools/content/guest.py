@@ -2,6 +2,8 @@
 
 What a program changes is changed in the folder. Nothing of this machine is written: the namespace and its mounts end
 with the run. Needs root, and a kernel that lets root mount.
+
+Process 1 is named systemd there: Ansible asks no other one for its services, and a task of the guide reads their list.
 """
 
 import os
@@ -40,6 +42,8 @@ printf '%s' "$shared" | while read -r name source; do
   mount -o remount,ro,bind "$root/run/guest/$name"
 done
 mount --bind /proc "$root/proc"
+echo systemd >"$root/run/guest/init"
+mount --bind "$root/run/guest/init" "$root/proc/1/comm"
 exec chroot "$root" /usr/bin/env -i "$@"
 """
 
@@ -95,9 +99,21 @@ def run(
     return GuestRun(code=done.returncode, output=(done.stdout + done.stderr).decode(errors="replace"))
 
 
-def play(root: Path, playbook: Path, *, site: Path, roles: Path | None = None) -> GuestRun:
-    """Run `playbook` in `root` with the Ansible that pip installed for this Python into the folder `site`."""
+def play(
+    root: Path,
+    playbook: Path,
+    *,
+    site: Path,
+    roles: Path | None = None,
+    platform: Path | None = None,
+    asked: Mapping[str, str] | None = None,
+) -> GuestRun:
+    """Run `playbook` in `root` with the Ansible that pip installed for this Python into the folder `site`.
+
+    A playbook of the folder `platform` finds the files around it. `asked` are variables of the environment.
+    """
     environment = {
+        **(asked or {}),
         "PYTHONPATH": "/run/guest/site:/run/guest/standins/lib",
         "ANSIBLE_HOME": "/run/ansible",
         "ANSIBLE_LOCAL_TEMP": "/run/ansible/local",
@@ -105,14 +121,17 @@ def play(root: Path, playbook: Path, *, site: Path, roles: Path | None = None) -
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_LIBRARY": "/run/guest/standins/library",
+        "ANSIBLE_CONNECTION_PLUGINS": "/run/guest/standins/connection",
         "ANSIBLE_ROLES_PATH": "/run/guest/roles",
         "ANSIBLE_COLLECTIONS_PATH": "/run/guest/site",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
     }
     command = [_PYTHON, "-c", "import sys; from ansible.cli.playbook import main; sys.exit(main())"]
-    command += ["--connection", "local", "--inventory", "localhost,"]
-    command += ["--extra-vars", f"ansible_python_interpreter={_PYTHON}", f"/run/guest/play/{playbook.name}"]
-    shared = {"play": playbook.parent, "site": site, **({"roles": roles} if roles else {})}
+    command += ["--connection", "inside", "--inventory", "localhost,"]
+    command += ["--extra-vars", f"ansible_python_interpreter={_PYTHON}"]
+    top = platform or playbook.parent
+    command += [f"/run/guest/play/{playbook.relative_to(top)}"]
+    shared = {"play": top, "site": site, **({"roles": roles} if roles else {})}
     return run(root, command, environment=environment, shared=shared)
 
 
@@ -128,6 +147,7 @@ def _layers(root: Path) -> Iterator[Path]:
             shutil.copyfile(_STANDINS / "programs.py", into / program)
             (into / program).chmod(0o755)
         (into / "awk").symlink_to("/usr/bin/mawk")  # Debian's is a link through /etc
+        (into / "sh").symlink_to("/usr/bin/bash")  # as RHEL has it; tasks of the guide use its options
         for hidden in _HIDDEN:
             os.mknod(into / hidden, 0o020000, 0)
     macros = folder / "layer" / "lib" / "rpm" / "macros.d"

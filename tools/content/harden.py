@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGES: Final = ROOT / "images"
 ANSIBLE: Final = ROOT / ".cache" / "ansible-rhel9"
 PROFILES: Final = ("cis_server_l1", "cis", "stig")
+DEFAULT: Final = "cis_server_l1"  # of images/platform/scap/settings.json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,19 @@ class HardenedRoot:
     seconds: float
 
 
+def play_role(root: Path, profile: str) -> GuestRun:
+    """Run our role in `root` as a build of a base with `profile` does."""
+    platform = IMAGES / "platform"
+    return guest.play(
+        root,
+        platform / "roots" / "10-hardening.yml",
+        site=ANSIBLE,
+        roles=IMAGES / "roles",
+        platform=platform,
+        asked={} if profile == DEFAULT else {"IMAGEFACTORY_HARDENING": profile},
+    )
+
+
 def harden(folder: Path, profile: str) -> HardenedRoot:
     """Make a root in the empty `folder` and harden it by `profile`. Takes about 90 s on an idle machine."""
     root = folder / "root"
@@ -53,9 +67,8 @@ def harden(folder: Path, profile: str) -> HardenedRoot:
     seconds = time.monotonic() - started
     made_root.boot(root)
     between = scan.scan(root, profile, tailoring=adjusted, results=folder / "between.xml")
-    role = IMAGES / "platform" / "roots" / "10-hardening.yml"
-    first = guest.play(root, role, site=ANSIBLE, roles=IMAGES / "roles")
-    second = guest.play(root, role, site=ANSIBLE, roles=IMAGES / "roles")
+    first = play_role(root, profile)
+    second = play_role(root, profile)
     made_root.boot(root)
     return HardenedRoot(
         root=root,

@@ -1,7 +1,7 @@
 """Makes a folder that stands for the root of Red Hat's Azure image of RHEL 9, with an RPM database that oscap reads.
 
 It holds what rules read in files, and nothing that runs: no kernel, no service, no program of RHEL. What such a root
-cannot answer is in `images/platform/scap/unanswered.json`, each rule with its reason.
+cannot answer is in `reasons.json`, each rule with its reason.
 """
 
 import os
@@ -55,9 +55,14 @@ def make(folder: Path) -> None:
 
 
 def boot(folder: Path) -> None:
-    """Write the mounts that a boot would make of the fstab, where oscap reads them. Call it again after a change."""
+    """Write the mounts that a boot would make of the fstab. Call it again after a change.
+
+    oscap reads the first file. Ansible reads the second, which is a link on RHEL: here it would lead to the mounts of
+    this machine, and a task of the guide copies what it finds into the fstab.
+    """
     fstab = _at(folder, "/etc/fstab").read_text(encoding="utf-8")
-    _at(folder, "/proc/mounts").write_text(system.mounted(fstab), encoding="utf-8")
+    for path in ("/proc/mounts", "/etc/mtab"):
+        _at(folder, path).write_text(system.mounted(fstab), encoding="utf-8")
 
 
 def _at(folder: Path, path: str) -> Path:

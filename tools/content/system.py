@@ -151,6 +151,11 @@ FILES: Final = (
         _etc(f"crypto-policies/back-ends/{name}.config", "\n", "package crypto-policies")
         for name in ("nss", "opensshserver", "openssh", "libreswan", "krb5", "bind", "gnutls", "openssl")
     ),
+    _etc(
+        "crypto-policies/back-ends/opensslcnf.config",
+        "TLS.MinProtocol = TLSv1.2\nDTLS.MinProtocol = DTLSv1.2\n",
+        "package crypto-policies",
+    ),
     _etc("pki/tls/openssl.cnf", _OPENSSL, "package openssl-libs"),
     _etc("default/grub", _GRUB, f"{_OSBUILD}, grub2_config and kernel_options"),
     RootFile(path="/boot/grub2/grub.cfg", text="# grub2-mkconfig\n", source="package grub2-pc", mode=0o600),
@@ -251,6 +256,8 @@ LINKS: Final = (
     *((f"/{name}", f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")),
     ("/etc/krb5.conf.d/crypto-policies", "/etc/crypto-policies/back-ends/krb5.config"),
     ("/etc/localtime", "../usr/share/zoneinfo/Etc/UTC"),
+    # osbuild/images, imagetypes.yaml, default_target
+    ("/etc/systemd/system/default.target", "/usr/lib/systemd/system/multi-user.target"),
     *(
         (
             f"/etc/systemd/system/multi-user.target.wants/{name}.service",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tools.content.harden import HardenedRoot
 from tools.content.scan import RootScan
 
 REASONS: Final = Path(__file__).parent / "reasons.json"
@@ -42,12 +43,20 @@ def findings(after: RootScan, known: RuleReasons) -> Iterator[str]:
         yield f"{after.profile}: {rule} is of severity high and fails"
 
 
+def rows(hardened: HardenedRoot, known: RuleReasons) -> Iterator[str]:
+    """The four rows of a profile, as docs/hardening.md has them."""
+    yield table("not hardened", hardened.before, known)
+    yield table("not hardened, without SecOps' exceptions", hardened.raw_before, known)
+    yield table("hardened", hardened.after, known)
+    yield table("hardened, without SecOps' exceptions", hardened.raw_after, known)
+
+
 def table(title: str, scan: RootScan, known: RuleReasons) -> str:
     """One row of the page: counts, share and score."""
     counts = scan.counts
     unanswered = frozenset(known.unanswered)
     failing = len(scan.failing() - unanswered)
     return (
-        f"| {scan.profile} | {title} | {counts['pass']} | {failing} | {len(scan.failing() & unanswered)} | "
+        f"| `{scan.profile}` | {title} | {counts['pass']} | {failing} | {len(scan.failing() & unanswered)} | "
         f"{counts['notapplicable'] + counts['notchecked']} | {scan.share(unanswered):.1f} % | {scan.score:.1f} |"
     )

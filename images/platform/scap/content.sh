@@ -2,8 +2,9 @@
 # Prints the path of the SCAP Security Guide's content for RHEL 9: one file hardens and scans.
 #
 # If the catalog has `scap-security-guide`, that release archive is downloaded, verified by its SHA-256 and unpacked into
-# the folder of the first argument. Otherwise Red Hat's package is installed, whose signature dnf verifies. If
-# settings.json names a SHA-256, any other content is refused. Further arguments are options for dnf.
+# the folder of the first argument. Otherwise the archive of settings.json is, by its SHA-512: the guide's project
+# publishes that one. Without either, Red Hat's package is installed, whose signature dnf verifies. If settings.json
+# names a SHA-256 of the content, any other content is refused. Further arguments are options for dnf.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
@@ -12,20 +13,33 @@ content=/usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml
 python=/usr/libexec/platform-python
 [[ -x $python ]] || python=python3
 
-"$BASH" "$platform/platform/sources/sources.sh" catalog "$platform/catalog.json" "$into/catalog.json" >/dev/null
-found=$("$python" - "$into/catalog.json" <<'END'
+settings=$platform/platform/scap/settings.json
+"$python" - "$platform/catalog.json" "$settings" >"$into/guide.json" <<'END'
 import json, sys
 
-for entry in json.load(open(sys.argv[1], encoding="utf-8"))["entries"]:
-    if entry["id"] == "scap-security-guide":
-        print(entry["url"], entry["sha256"])
+catalog, settings = (json.load(open(path, encoding="utf-8")) for path in sys.argv[1:])
+entries = [each for each in catalog["entries"] if each["id"] == "scap-security-guide"]
+archive = settings.get("archive")
+print(json.dumps(entries or ([archive] if archive else [])))
+END
+"$BASH" "$platform/platform/sources/sources.sh" catalog "$into/guide.json" "$into/mirrored.json" >/dev/null
+found=$("$python" - "$into/mirrored.json" <<'END'
+import json, sys
+
+for entry in json.load(open(sys.argv[1], encoding="utf-8")):
+    bits = 256 if "sha256" in entry else 512
+    print(entry["url"], bits, entry[f"sha{bits}"])
 END
 )
 if [[ -n $found ]]; then
-  read -r url digest <<<"$found"
+  read -r url bits digest <<<"$found"
   curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 600 --retry 3 \
     --output "$into/guide.zip" -- "$url"
-  printf '%s  %s\n' "$digest" "$into/guide.zip" | sha256sum --check --status
+  printf '%s  %s\n' "$digest" "$into/guide.zip" | "sha${bits}sum" --check --status || {
+    echo "scap: $url is not the archive that is pinned by SHA-$bits" >&2
+    exit 1
+  }
+  pinned_archive=1
   content=$("$python" - "$into" <<'END'
 import pathlib, sys, zipfile
 
@@ -40,14 +54,13 @@ else
   dnf "${@:2}" --assumeyes --quiet --setopt=install_weak_deps=False install scap-security-guide >&2
 fi
 
-settings=$platform/platform/scap/settings.json
 pinned=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["sha256"] or "")' "$settings")
 if [[ -n $pinned ]]; then
   printf '%s  %s\n' "$pinned" "$content" | sha256sum --check --status || {
     echo "scap: $content is not the content that settings.json pins ($pinned)" >&2
     exit 1
   }
-else
-  echo "scap: settings.json pins no content; this is what Red Hat's repository or the catalog has" >&2
+elif [[ -z ${pinned_archive:-} ]]; then
+  echo "scap: nothing pins the content; this is what Red Hat's repository has" >&2
 fi
 printf '%s\n' "$content"

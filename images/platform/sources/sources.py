@@ -132,14 +132,18 @@ def release(settings: Mapping[str, Any], image: str) -> str:
 def catalog(settings: Mapping[str, Any], given: Any) -> Any:
     """The catalog, or the list of entries, with the mirror's addresses alone where there is a mirror.
 
-    A file is `SHA256/FILE` there, so it is found by its digest, and keeps its name.
+    A file is `DIGEST/FILE` there, so it is found by its digest, and keeps its name.
     """
     mirror = (settings.get("build") or {}).get("catalogMirror")
     if not mirror:
         return given
     if isinstance(given, list):
         return [
-            {**each, "url": f"{mirror}/{each['sha256']}/{each['url'].rsplit('/', 1)[1]}"} for each in given
+            {
+                **each,
+                "url": f"{mirror}/{each.get('sha256') or each['sha512']}/{each['url'].rsplit('/', 1)[1]}",
+            }
+            for each in given
         ]
     host = _HOST.match(mirror)
     return {**given, "hosts": [host[1] if host else ""], "entries": catalog(settings, given["entries"])}

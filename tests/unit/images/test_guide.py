@@ -4,11 +4,13 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -38,6 +40,7 @@ class Machine:
         self.calls.write_text("", "utf-8")
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copy(IMAGES / "catalog.json", folder / "platform" / "catalog.json")
+        self.settings()
         self.tool("dnf", ":")
         self.tool("rpm", f'[[ -e "{folder}/installed-$3" ]]')
         self.tool("ansible-playbook", ":")
@@ -51,10 +54,7 @@ class Machine:
 
     def catalog(self, served: bytes, *, digest: str = "") -> None:
         """The catalog has a release archive, and curl serves `served`."""
-        (self.folder / "served").write_bytes(served)
-        self.tool(
-            "curl", f'while (($#)); do [[ $1 == --output ]] && cp "{self.folder}/served" "$2"; shift; done'
-        )
+        self.serves(served)
         pinned = digest or hashlib.sha256(served).hexdigest()
         entry = {
             "id": "scap-security-guide",
@@ -65,9 +65,17 @@ class Machine:
         text = json.dumps({"hosts": ["example.com"], "entries": [entry]})
         (self.folder / "platform" / "catalog.json").write_text(text, encoding="utf-8")
 
-    def settings(self, **values: str | None) -> None:
+    def serves(self, content: bytes) -> None:
+        """curl downloads `content`, whatever it is asked for."""
+        (self.folder / "served").write_bytes(content)
+        self.tool(
+            "curl", f'while (($#)); do [[ $1 == --output ]] && cp "{self.folder}/served" "$2"; shift; done'
+        )
+
+    def settings(self, **values: object) -> None:
         path = self.folder / "platform" / "platform" / "scap" / "settings.json"
-        path.write_text(json.dumps({"harden": "cis_server_l1", "sha256": None, **values}), encoding="utf-8")
+        given = {"harden": "cis_server_l1", "archive": None, "sha256": None, **values}
+        path.write_text(json.dumps(given), encoding="utf-8")
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
@@ -93,7 +101,50 @@ def test_without_an_archive_red_hats_package_is_the_content(machine: Machine) ->
     done = machine.run("scap/content.sh", str(machine.folder))
     assert done.stdout.splitlines() == [PACKAGED], done.stderr
     assert "install scap-security-guide" in machine.called("dnf")[0]
-    assert "pins no content" in done.stderr
+    assert "nothing pins the content" in done.stderr
+
+
+def pinned(content: bytes) -> dict[str, str]:
+    """The archive of the settings: it is pinned by the digest that the guide's project publishes."""
+    digest = hashlib.sha512(content).hexdigest()
+    return {"version": "0.1.80", "url": "https://example.com/b.zip", "sha512": digest}
+
+
+def test_an_archive_of_the_settings_is_verified_by_its_sha_512(machine: Machine) -> None:
+    machine.serves(archive())
+    machine.settings(archive=pinned(archive()))
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).read_bytes() == GUIDE
+    assert machine.called("curl")[0].endswith("-- https://example.com/b.zip")
+    assert machine.called("dnf") == []
+    assert "nothing pins the content" not in done.stderr
+
+
+def test_an_archive_of_the_settings_with_another_digest_is_refused(machine: Machine) -> None:
+    machine.serves(archive() + b"more")
+    machine.settings(archive=pinned(archive()))
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 1
+    assert "https://example.com/b.zip is not the archive that is pinned by SHA-512" in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_archive_of_the_catalog_comes_before_that_of_the_settings(machine: Machine) -> None:
+    machine.catalog(archive())
+    machine.settings(archive=pinned(b"another"))
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 0, done.stderr
+    assert machine.called("curl")[0].endswith("-- https://example.com/a.zip")
+
+
+def test_the_shipped_settings_pin_a_release_of_the_guides_project_on_a_host_of_the_catalog() -> None:
+    shipped = json.loads((IMAGES / "platform" / "scap" / "settings.json").read_text("utf-8"))["archive"]
+    catalog = json.loads((IMAGES / "catalog.json").read_text("utf-8"))
+    assert urlsplit(shipped["url"]).hostname in catalog["hosts"]
+    name = f"v{shipped['version']}/scap-security-guide-{shipped['version']}.zip"
+    assert shipped["url"] == f"https://github.com/ComplianceAsCode/content/releases/download/{name}"
+    assert re.fullmatch(r"[0-9a-f]{128}", shipped["sha512"])
 
 
 def test_an_archive_of_the_catalog_is_verified_and_unpacked(machine: Machine) -> None:

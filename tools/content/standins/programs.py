@@ -20,54 +20,74 @@ _NOT = re.compile(r'\{if not "([a-z0-9-]+)":([a-z_]+)\}')
 
 
 def systemctl(words: list[str]) -> int:
-    """enable, disable, mask, is-enabled, is-active, show; the rest succeeds."""
+    """enable, disable, mask, show, is-enabled, is-active and the two lists; the rest succeeds."""
     asked = {name for word in words if word.startswith("--property=") for name in word[11:].split(",")}
     plain = [word for word in words if not word.startswith("-") and word != "service"]  # `--type service`
     verb, units = (plain[0] if plain else ""), [_unit(each) for each in plain[1:]]
-    code = 0
-    for unit in units:
-        link, shipped = WANTS / unit, SHIPPED / unit
-        masked = (UNITS / unit).is_symlink() and os.readlink(UNITS / unit) == os.devnull
-        known = shipped.exists() or (UNITS / unit).exists() or masked
-        if verb == "enable" and known:
-            WANTS.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
-                link.symlink_to(shipped)
-        elif verb == "disable":
-            link.unlink(missing_ok=True)
-        elif verb == "mask":
-            link.unlink(missing_ok=True)
-            if not masked:
-                (UNITS / unit).symlink_to(os.devnull)
-        elif verb == "unmask" and masked:
-            (UNITS / unit).unlink()
-        elif verb == "is-enabled":
-            state = "masked" if masked else "enabled" if link.is_symlink() else "disabled"
-            sys.stdout.write(f"{state}\n")
-            code = 0 if state == "enabled" else 1
-        elif verb == "is-active":
-            code = 0 if link.is_symlink() and not masked and _would_start(_text(unit)) else 3
-        elif verb == "show" and asked:
-            facts = _settings(_text(unit))
-            facts["LoadState"] = "masked" if masked else "loaded" if known else "not-found"
-            facts["CanReload"] = "yes" if "ExecReload" in facts else "no"
-            sys.stdout.write("".join(f"{name}={facts.get(name, '')}\n" for name in sorted(asked)))
-        elif verb == "show":
-            load = "masked" if masked else "loaded" if known else "not-found"
-            active = "active" if link.is_symlink() else "inactive"
-            sys.stdout.write(f"Id={unit}\nLoadState={load}\nActiveState={active}\nCanReload=yes\n")
-        elif verb == "list-unit-files" and known:
-            sys.stdout.write(f"{unit} enabled\n")
-    if verb in ("list-units", "list-unit-files") and not units:
-        for path in sorted(SHIPPED.glob("*.service")):
-            wanted = (WANTS / path.name).is_symlink()
-            states = ("enabled", "") if verb == "list-unit-files" else ("loaded", "active running x")
-            if not wanted:
-                states = ("disabled", "") if verb == "list-unit-files" else ("loaded", "inactive dead x")
-            sys.stdout.write(f"{path.name} {' '.join(states)}\n")
+    if verb in ("list-units", "list-unit-files"):
+        return _list_units(units or sorted(_units()), files=verb == "list-unit-files")
     if verb == "get-default":
         sys.stdout.write("multi-user.target\n")
-    return code
+    return max([_one_unit(verb, unit, asked) for unit in units], default=0)
+
+
+def _one_unit(verb: str, unit: str, asked: set[str]) -> int:
+    link, shipped, state = WANTS / unit, SHIPPED / unit, _state(unit)
+    if verb == "enable" and state:
+        WANTS.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(shipped)
+    elif verb in ("disable", "mask"):
+        link.unlink(missing_ok=True)
+        if verb == "mask" and state != "masked":
+            (UNITS / unit).symlink_to(os.devnull)
+    elif verb == "unmask" and state == "masked":
+        (UNITS / unit).unlink()
+    elif verb == "is-enabled":
+        sys.stdout.write(f"{state or 'not-found'}\n")
+        return 0 if state in ("enabled", "static") else 1
+    elif verb == "is-active":
+        runs = state == "enabled" and _would_start(_text(unit))
+        sys.stdout.write("active\n" if runs else "inactive\n")
+        return 0 if runs else 3
+    elif verb == "show":
+        load = {"masked": "masked", "": "not-found"}.get(state, "loaded")
+        if asked:
+            facts = _settings(_text(unit))
+            facts["LoadState"] = load
+            facts["CanReload"] = "yes" if "ExecReload" in facts else "no"
+            sys.stdout.write("".join(f"{name}={facts.get(name, '')}\n" for name in sorted(asked)))
+            return 0
+        active = "active" if state == "enabled" else "inactive"
+        sys.stdout.write(f"Id={unit}\nLoadState={load}\nActiveState={active}\nCanReload=yes\n")
+    return 0
+
+
+def _list_units(units: list[str], *, files: bool) -> int:
+    """A line for each unit that is known. What is enabled is taken for running, as after a boot."""
+    for unit in units:
+        state = _state(unit)
+        if state and files:
+            sys.stdout.write(f"{unit} {state} enabled\n")
+        elif state == "masked":
+            sys.stdout.write(f"● {unit} masked inactive dead {unit}\n")
+        elif state:
+            runs = "active running" if state == "enabled" else "inactive dead"
+            sys.stdout.write(f"{unit} loaded {runs} {unit}\n")
+    return 0
+
+
+def _units() -> set[str]:
+    return {path.name for folder in (SHIPPED, UNITS) for path in folder.glob("*.service")}
+
+
+def _state(unit: str) -> str:
+    """As `is-enabled` says it; empty if there is no such unit."""
+    if (UNITS / unit).is_symlink() and os.readlink(UNITS / unit) == os.devnull:
+        return "masked"
+    if not ((SHIPPED / unit).exists() or (UNITS / unit).exists()):
+        return ""
+    return "enabled" if (WANTS / unit).is_symlink() else "disabled"
 
 
 def _unit(name: str) -> str:
@@ -171,6 +191,10 @@ def update_crypto_policies(words: list[str]) -> int:
     for name in ("nss", "opensshserver", "openssh", "libreswan", "krb5", "bind", "gnutls", "openssl"):
         place = Path(f"/etc/crypto-policies/back-ends/{name}.config")
         place.write_text("\n", "utf-8")
+    protocols = (
+        "TLS.MinProtocol = TLSv1.2\nDTLS.MinProtocol = DTLSv1.2\n"  # of each policy of RHEL 9 but LEGACY
+    )
+    Path("/etc/crypto-policies/back-ends/opensslcnf.config").write_text(protocols, "utf-8")
     return 0
 
 
@@ -251,6 +275,22 @@ def augenrules(_: list[str]) -> int:
     return 0
 
 
+def firewall_cmd(words: list[str]) -> int:
+    """The zone of the one interface, and services that are added to a zone's file for good."""
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    if "--get-active-zones" in words:
+        sys.stdout.write("public\n  interfaces: eth0\n")
+    if "--permanent" in words and "--add-service" in options:
+        place = Path("/etc/firewalld/zones") / f"{options.get('--zone', 'public')}.xml"
+        line = f'  <service name="{options["--add-service"]}"/>\n'
+        held = place.read_text("utf-8") if place.exists() else "<zone>\n</zone>\n"
+        if line in held:
+            sys.stderr.write(f"Warning: ALREADY_ENABLED: {options['--add-service']}\n")
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(held.replace("</zone>", f"{'' if line in held else line}</zone>"), "utf-8")
+    return 0
+
+
 def nothing(_: list[str]) -> int:
     """Succeeds: it would change only what runs, or a label of SELinux."""
     return 0
@@ -265,6 +305,7 @@ PROGRAMS = {
     "grubby": grubby,
     "aide": aide,
     "augenrules": augenrules,
+    "firewall-cmd": firewall_cmd,
     **dict.fromkeys(
         (
             *(
@@ -280,7 +321,6 @@ PROGRAMS = {
             *(
                 "dnf",
                 "dnf-3",
-                "firewall-cmd",
                 "setenforce",
                 "dracut",
                 "service",

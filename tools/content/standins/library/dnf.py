@@ -17,6 +17,9 @@ BRINGS = {
         "/etc/usbguard/usbguard-daemon.conf": "\n",
     },
     "pcsc-lite": {"/usr/lib/systemd/system/pcscd.socket": "[Socket]\n"},
+    "libreswan": {
+        "/etc/ipsec.conf": "config setup\n\ninclude /etc/crypto-policies/back-ends/libreswan.config\n",
+    },
     "tmux": {},
 }
 _SPEC = (
