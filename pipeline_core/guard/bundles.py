@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.guard import archive, secrets, steps
+from pipeline_core.guard import archive, placeholders, secrets, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
@@ -43,6 +43,7 @@ def check_definition(
         *secrets.findings_in_texts(_texts(definition), forms),
         *steps.check_steps(definition.build.provisioners, forms),
         *steps.check_webhooks(definition.notify),
+        *placeholders.in_definition(definition),
     )
 
 
@@ -66,13 +67,17 @@ def catalog_in(content: bytes) -> Mapping[str, object] | None:
 
 
 def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding, ...]:
-    """A finding where the bundle's catalog, which builds use, is not the one that is put in force with the bundle."""
+    """What the guard objects to in platform steps that are put in force with the catalog `given`.
+
+    Placeholders in their settings, and a catalog in the bundle, which builds use, that is another one.
+    """
+    found = tuple(islice(placeholders.in_platform(content), FINDING_LIMIT))
     held = catalog_in(content)
     if held is None or held == given:
-        return ()
+        return found
     remedy = "send both from one folder, as `imagefactory platform register` does"
     message = f"is not the {CATALOG} in the bundle"
-    return (Finding(rule=GuardRule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy),)
+    return (*found, Finding(rule=GuardRule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy))
 
 
 def _bundle_findings(content: bytes, forms: Sequence[Form]) -> Iterator[Finding]:
