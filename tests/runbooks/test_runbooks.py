@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from local.run import demonstration
+from local.run.stack import CHECKOUT
 from tests import optional_tools
 from tests.runbooks import happenings, pages
 from tests.runbooks.factory import ServingFactory
@@ -33,6 +35,15 @@ def test_every_runbook_has_its_place_in_the_order() -> None:
     assert sorted(ORDER) == list(pages.names())
 
 
+def test_the_factory_has_the_catalog_of_a_demonstration_and_not_the_shipped_one(
+    served: ServingFactory,
+) -> None:
+    with Shell(served.desk, served.environment) as shell:
+        printed, status = shell.run(f"imagefactory platform register '{CHECKOUT}/images'", _LIMIT)
+    assert status == 1, printed
+    assert f"has no '{demonstration.TOOL['id']}', which {demonstration.BASE}" in printed
+
+
 @pytest.mark.parametrize("name", ORDER)
 def test_the_commands_of_a_runbook_do_what_it_shows(name: str, served: ServingFactory) -> None:
     follow(pages.read(name), served, slow=False)
@@ -49,6 +60,7 @@ def test_what_takes_minutes_does_what_it_shows_too(name: str, served: ServingFac
 def follow(page: Page, served: ServingFactory, *, slow: bool) -> None:
     """Do what the page says, from its first command to its last."""
     optional_tools.require("jq", "the runbooks read JSON with it")
+    served.put_right()
     began = time.monotonic()
     with Shell(served.desk, served.environment) as shell:
         for step in page.steps:
