@@ -4,14 +4,14 @@ This module keeps archives in memory and lists their names. It never unpacks an 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from builder.ports import Blobs
 from builder.settings import BuilderSettings
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, Owner, PermanentError
-from pipeline_core.guard import bundles, catalog, detectors, steps
+from pipeline_core.guard import bundles, catalog, detectors, sources, steps
 from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
@@ -37,6 +37,7 @@ class Inputs:
     job: BuildJob
     bundle: Archive
     platform: Archive
+    variables: Mapping[str, str]  # of every step, by the platform's settings
 
 
 def fetch_job(blobs: Blobs, settings: BuilderSettings) -> BuildJob:
@@ -67,7 +68,12 @@ def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
             "the policy guard refused:\n" + "\n".join(lines),
             owner=None if theirs else Owner.PLATFORM,
         )
-    return Inputs(job=job, bundle=_archive(job.bundle, bundle), platform=_archive(job.platform, platform))
+    return Inputs(
+        job=job,
+        bundle=_archive(job.bundle, bundle),
+        platform=_archive(job.platform, platform),
+        variables=sources.environment_of(bundles.sources_in(platform)),
+    )
 
 
 def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple[str, Finding]]:
@@ -75,7 +81,7 @@ def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple
     forms = detectors.forms()
     found = {
         "bundle": bundles.check_bundle(bundle, forms),
-        "platform": bundles.check_bundle(platform, forms),
+        "platform": (*bundles.check_bundle(platform, forms), *bundles.check_sources(platform)),
         "definition": tuple(steps.check_steps([_step(step) for step in job.steps], forms)),
         "catalog": tuple(_catalog_findings(job, platform)),
     }

@@ -16,12 +16,13 @@ from builder.inputs import Inputs
 from builder.log.redaction import Redactor
 from builder.log.stream import LogStream
 from builder.log.transcript import Transcript
-from builder.packer import failures, manifest, provisioners, template
+from builder.packer import failures, manifest, ports, provisioners, template
 from builder.packer.command import RECORDED, Packer
 from builder.packer.failures import PackerFailure
 from builder.packer.progress import StepProgress
 from builder.ports import Blobs, Events
 from builder.results import checks, sbom
+from builder.results import ports as ports_found
 from builder.results.evidence import EvidenceFolder
 from builder.settings import BuilderSettings
 from builder.stop import StopRequest
@@ -79,7 +80,14 @@ class Work:
         job = inputs.fetch_job(self._context.blobs, self._settings)
         self._demand_time(job)
         found = inputs.fetch_archives(self._context.blobs, job)
-        plan = provisioners.plan(job, found.bundle.names, found.platform.names, secrets.token_hex(8))
+        plan = provisioners.plan(
+            job,
+            found.bundle.names,
+            found.platform.names,
+            secrets.token_hex(8),
+            ports.program(),
+            found.variables,
+        )
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
         self._go_on()
@@ -95,8 +103,12 @@ class Work:
         if job.stage == "verify":
             files = self._keep_results(plan.results)
             self._keep_sbom(job)
-            results = checks.of_verify(files, job.tests, simulated=self.packer == RECORDED)
-            return Finished(checks=results.checks, scan=results.scan)
+            is_recorded = self.packer == RECORDED
+            results = checks.of_verify(files, job.tests, simulated=is_recorded)
+            tried = ports_found.check(
+                job, self._result(Path(ports_found.FOUND), ports_found.LIMIT), simulated=is_recorded
+            )
+            return Finished(checks=(*results.checks, tried), scan=results.scan)
         return Finished(artifact=self._artifact(job))
 
     def _demand_time(self, job: BuildJob) -> None:
@@ -124,6 +136,9 @@ class Work:
         (folder / "bundle.tar.gz").write_bytes(found.bundle.content)
         (folder / "platform.tar.gz").write_bytes(found.platform.content)
         (folder / "catalog.json").write_text(json.dumps(catalog, indent=1), encoding="utf-8")
+        (folder / ports_found.ASKED).write_text(
+            json.dumps(ports_found.question(found.job), indent=1), encoding="utf-8"
+        )
         (folder / _TEMPLATE).write_text(rendered, encoding="utf-8")
 
     def _make_packer(self, progress: StepProgress) -> Packer:

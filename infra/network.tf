@@ -92,7 +92,9 @@ resource "azurerm_subnet_nat_gateway_association" "out" {
   nat_gateway_id = azurerm_nat_gateway.out.id
 }
 
-# Only the containers reach a build's machine, by SSH for Packer. Nothing reaches a container.
+# Only the containers reach a build's machine: by SSH for Packer, and at each port, because the verify stage tries what the
+# image serves and what it must not answer. The firewall of the image decides what is open: a rule for the declared ports
+# alone would hide an image that answers at others. Nothing reaches a container.
 resource "azurerm_network_security_group" "machines" {
   name                = "nsg-${var.name}-machines"
   resource_group_name = azurerm_resource_group.core.name
@@ -109,6 +111,18 @@ resource "azurerm_network_security_group" "machines" {
     source_port_range          = "*"
     destination_address_prefix = "*"
     destination_port_range     = "22"
+  }
+
+  security_rule {
+    name                       = "ports-from-containers"
+    priority                   = 110
+    direction                  = "Inbound"
+    access                     = "Allow"
+    protocol                   = "*"
+    source_address_prefixes    = azurerm_subnet.containers.address_prefixes
+    source_port_range          = "*"
+    destination_address_prefix = "*"
+    destination_port_range     = "*"
   }
 
   # Azure's default rule allows traffic from the whole network.

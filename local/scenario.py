@@ -18,7 +18,8 @@ _LAST = re.compile(r"step (\d+) of \1:")
 
 class PackerScenario(NamedTuple):
     """The outcome of a build. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
-    `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds."""
+    `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds. `fail-ports` does not serve the
+    first declared port, and with `fail-undeclared` a port answers that nobody declared."""
 
     name: str = "ok"
     step: str = ""

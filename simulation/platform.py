@@ -84,6 +84,7 @@ class SimulatedContainers:
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
     scores: Mapping[str, int] = field(default_factory=dict)
     broken: float = 0.0
+    tries_ports: bool = True  # a builder of an older release does not
     teams_own: tuple[ReportedCause | str, ...] = (TEAMS_OWN,)  # a text names a check of the machine
     made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # its build and attempt
     proved: set[tuple[str, str]] = field(default_factory=set)  # versions that passed every check on a machine
@@ -291,7 +292,8 @@ class SimulatedContainers:
         now, runs_tests = self.ports.clock.now(), job.stage == "verify" and cause is None
         failed_check = self._failed_check(job) if runs_tests else ""
         checks = tuple(
-            ReportedCheck(name=name, passed=name != failed_check, simulated=True) for name in _CHECKS
+            ReportedCheck(name=name, passed=name != failed_check, simulated=True)
+            for name in (*_CHECKS, *(("ports",) if job.serves and self.tries_ports else ()))
         )
         score = _LOW if failed_check == COMPLIANCE else self.scores.get(job.image, 95)
         return BuildReport.model_validate(

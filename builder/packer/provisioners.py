@@ -4,11 +4,11 @@ The platform's steps run before and after the team's, and a team cannot leave on
 the builder named (`steps/03-shell.sh`). The team's text is inside those files.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from builder.packer import guest, progress
+from builder.packer import guest, ports, progress
 from builder.packer.progress import PlannedStep
 from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
@@ -22,12 +22,8 @@ Block = dict[str, object]
 _AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _CHECK = "hygiene-check"  # in the name of the script that ends the build stage
 _VERIFY = "platform/verify/run.sh"
-_PREPARE, _PLATFORM, _RENEW, _VERIFIES = (
-    "prepare",
-    "platform",
-    "renew",
-    "verify",
-)  # kinds of the platform's steps
+# Kinds of the platform's steps. `ports` is the one that runs in the builder's container.
+_PREPARE, _PLATFORM, _RENEW, _VERIFIES, _PORTS = ("prepare", "platform", "renew", "verify", "ports")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +53,22 @@ class _Part:
     @property
     def is_ours(self) -> bool:
         """True for a step of the platform."""
-        return self.kind in (_PREPARE, _PLATFORM, _RENEW, _VERIFIES)
+        return self.kind in (_PREPARE, _PLATFORM, _RENEW, _VERIFIES, _PORTS)
 
 
-def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: str = "") -> ProvisionPlan:
+def plan(
+    job: BuildJob,
+    bundle: frozenset[str],
+    platform: frozenset[str],
+    key: str = "",
+    probe: Sequence[str] = ("python3", "probe.py"),
+    variables: Mapping[str, str] | None = None,
+) -> ProvisionPlan:
     """The plan of one attempt. `bundle` and `platform` are the names in the two archives.
 
-    `key` is a secret of this run, from which each title gets its mark; empty for titles without marks.
+    `key` is a secret of this run, from which each title gets its mark; empty for titles without marks. `probe` are the
+    words that start the probe of ports in the builder's container. `variables` are those of the platform for every
+    step, such as a proxy. A team's own value of a name counts.
 
     Raises PermanentError (policy), which names every error in the job's steps.
     """
@@ -71,7 +76,10 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: s
     if theirs or ours:
         text = "these steps cannot run:\n" + "\n".join([*theirs, *ours])
         raise PermanentError(ErrorClass.POLICY, text, owner=None if theirs else Owner.PLATFORM)
-    parts = _verify_parts(job) if job.stage == "verify" else _build_parts(job, platform)
+    shared = variables or {}
+    parts = (
+        _verify_parts(job, probe, shared) if job.stage == "verify" else _build_parts(job, platform, shared)
+    )
     scripts, steps = [], []
     for number, part in enumerate(parts):
         step = PlannedStep(
@@ -84,28 +92,36 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: s
     blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
     for part, script in zip(parts, scripts, strict=True):
         blocks += [_upload("platform.tar.gz")] if part.kind == _RENEW else []
-        blocks.append(_run(script.file, is_last=script is scripts[-1]))
+        blocks.append(
+            ports.block(script.file)
+            if part.kind == _PORTS
+            else _run(script.file, is_last=script is scripts[-1])
+        )
     results = _results(job)
     blocks += [_download(name) for name in results]
     return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results, steps=tuple(steps))
 
 
-def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
+def _build_parts(job: BuildJob, platform: frozenset[str], shared: Mapping[str, str]) -> list[_Part]:
     parts = [_prepare(job)]
-    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/before")]
+    parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/before")]
     if job.is_root:
-        parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
-    parts += [_team_part(step) for step in job.steps]
+        parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/roots")]
+    parts += [_team_part(step, shared) for step in job.steps]
     # A team's step runs as root. It may have changed, on purpose or not, the files of the steps after it.
     parts.append(_Part(kind=_RENEW, title="platform: as it was", text=lambda title: _renewal(title, job)))
-    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/after")]
+    parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/after")]
     return parts
 
 
-def _verify_parts(job: BuildJob) -> list[_Part]:
-    """One script of the platform makes all checks. It writes their results, and fails only if it cannot make them."""
+def _verify_parts(job: BuildJob, probe: Sequence[str], shared: Mapping[str, str]) -> list[_Part]:
+    """One script of the platform makes all checks. It writes their results, and fails only if it cannot make them.
+
+    The ports are tried before it, while the machine is as it booted: a team's test may start something.
+    """
     tests = job.tests
     environment = {
+        **shared,
         **_environment(job),
         "IMAGEFACTORY_GOSS": f"{guest.BUNDLE}/{tests.goss}" if tests.goss else "",
         "IMAGEFACTORY_PROFILE": tests.profile,
@@ -117,7 +133,8 @@ def _verify_parts(job: BuildJob) -> list[_Part]:
     def text(title: str) -> str:
         return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke, is_ours=True)
 
-    return [_prepare(job), _Part(kind=_VERIFIES, title="platform: verify", text=text)]
+    tried = _Part(kind=_PORTS, title="platform: ports", text=lambda title: ports.script(title, probe))
+    return [_prepare(job), tried, _Part(kind=_VERIFIES, title="platform: verify", text=text)]
 
 
 def _prepare(job: BuildJob) -> _Part:
@@ -129,9 +146,9 @@ def _renewal(title: str, job: BuildJob) -> str:
     return guest.renew(title, "platform", job.platform)
 
 
-def _platform_part(job: BuildJob, name: str) -> _Part:
+def _platform_part(job: BuildJob, name: str, shared: Mapping[str, str]) -> _Part:
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
-    environment = {**_environment(job), **(_waived(job) if _CHECK in name else {})}
+    environment = {**shared, **_environment(job), **(_waived(job) if _CHECK in name else {})}
     return _Part(
         kind=_PLATFORM,
         title=f"platform: {name}",
@@ -139,7 +156,7 @@ def _platform_part(job: BuildJob, name: str) -> _Part:
     )
 
 
-def _team_part(step: Step) -> _Part:
+def _team_part(step: Step, shared: Mapping[str, str]) -> _Part:
     title = f"{step.kind}: {step.path}"
     if step.kind == "file":
         path = f"{guest.BUNDLE}/{step.path}"
@@ -147,8 +164,9 @@ def _team_part(step: Step) -> _Part:
             kind="file", title=title, text=lambda shown: guest.install_file(shown, path, step.destination)
         )
     run = guest.run_playbook if step.kind == "ansible" else guest.run_script
+    environment = {**shared, **step.env}
     return _Part(
-        kind=step.kind, title=title, text=lambda shown: run(shown, guest.BUNDLE, step.path, step.env)
+        kind=step.kind, title=title, text=lambda shown: run(shown, guest.BUNDLE, step.path, environment)
     )
 
 
@@ -161,7 +179,14 @@ def _environment(job: BuildJob) -> dict[str, str]:
         "IMAGEFACTORY_IMAGE": job.image,
         "IMAGEFACTORY_PLATFORM": guest.PLATFORM,
         "IMAGEFACTORY_ROOT": guest.ROOT,
+        **_serves(job),
     }
+
+
+def _serves(job: BuildJob) -> dict[str, str]:
+    """What the firewall lets in beside SSH, such as `53/udp=boot 8443/tcp=deployed`. Nothing is set for no port."""
+    served = " ".join(f"{each}={each.when}" for each in job.serves)
+    return {"IMAGEFACTORY_SERVES": served} if served else {}
 
 
 def _waived(job: BuildJob) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The Packer template as JSON, from a job and its provisioner blocks. Pure.
 
 Packer evaluates `${...}`, `%{...}` and `{{...}}` in the strings of a template, in the builder's container. So only
-values of a strict alphabet become such strings. All other values are in files (`guest`). The builder itself writes one
-expression: the name of the variable that holds the token of a workload identity.
+values of a strict alphabet become such strings. All other values are in files (`guest`). The builder itself writes two
+expressions: the name of the variable that holds the token of a workload identity, and Packer's name for the address of
+the machine.
 """
 
 import hashlib

@@ -86,11 +86,17 @@ def _component(purl: str, package: Package) -> dict[str, object]:
 
 
 def _purl(package: Package, release: str) -> str:
-    """The purl by the rules of its type `rpm`: the epoch is a qualifier, and the namespace is the vendor's."""
+    """The purl by the rules of its type `rpm`: the epoch is a qualifier, and the namespace is the vendor's.
+
+    `repository_id` and `rpmmod` are the qualifiers of Red Hat's own SBOMs and advisories
+    (redhatproductsecurity.github.io/security-data-guidelines/purl); scanners read `rpmmod` and `upstream`.
+    """
     qualifiers = {
         "arch": package.arch,
         "distro": f"rhel-{release}" if release else "",
         "epoch": str(package.epoch) if package.epoch else "",
+        "repository_id": package.repository,
+        "rpmmod": package.module,
         "upstream": package.source,
     }
     purl = PackageURL(

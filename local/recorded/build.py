@@ -4,6 +4,8 @@ It creates a machine, captures it as a gallery version and deletes the machine. 
 a command of a template.
 """
 
+import importlib
+import json
 import os
 import re
 import secrets
@@ -201,6 +203,8 @@ class RecordedBuild:
                 time.sleep(_HANG_SECONDS)
             if step.kind == "file" and step.values.get("direction") == "download":
                 self._download(step)
+            elif step.kind == "shell-local":
+                self._try_ports(step, announced)
             else:
                 self._output.say(f"Provisioning with {step.kind}: {_what(step)} (recorded, not run)")
                 if announced:
@@ -229,6 +233,21 @@ class RecordedBuild:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as stream:
             stream.write(results.render(os.path.basename(path), self._scenario.name, self._profile()))
+
+    def _try_ports(self, step: TemplateStep, announced: str) -> None:
+        """The only local step that the builder writes. Its probe runs here, against an emulated machine."""
+        asked = re.search(r"\bports-asked\.json\b", _script(step))
+        if asked is None:
+            raise BuildFailed("the recorded Packer runs no local script but the builder's probe of ports")
+        self._output.say(f"Running local shell script: {_what(step)} (recorded, against emulated ports)")
+        self._output.message(announced)
+        served = importlib.import_module("local.guest.served")
+        with open(asked[0], encoding="utf-8") as stream:
+            answer = served.answer(json.load(stream), self._scenario.name)
+        with open("ports-found.json", "w", encoding="utf-8") as stream:
+            json.dump(answer, stream)
+        for each in answer["ports"]:
+            self._output.message(f"{each['port']}/{each['protocol']} ({each['when']}): {each['found']}")
 
     def _profile(self) -> str:
         for step in self._template.provisioners:

@@ -13,8 +13,12 @@ from typing import Any, NamedTuple
 Block = dict[str, Any]
 
 _EXPRESSION = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
-# The only expression that the builder writes: the source of a workload identity's token.
-_OURS = {("template.source.azure-arm.image.oidc_request_token", "${var.oidc_request_token}")}
+# The only expressions that the builder writes: the source of a workload identity's token, and the machine's address.
+_OURS = {
+    ("template.source.azure-arm.image.oidc_request_token", "${var.oidc_request_token}"),
+    ("template.build.provisioner.shell-local.environment_vars", "IMAGEFACTORY_HOST=${build.Host}"),
+}
+_INDEX = re.compile(r"\[\d+\]")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CREDENTIALS = ("client_secret", "client_jwt", "client_cert_path", "oidc_request_url", "use_azure_cli_auth")
 _DESTINATION = ("resource_group", "gallery_name", "image_name", "image_version")
@@ -119,7 +123,7 @@ def _expressions(value: Any, where: str = "template") -> Iterator[tuple[str, str
     elif isinstance(value, list):
         for index, each in enumerate(value):
             yield from _expressions(each, f"{where}[{index}]")
-    elif isinstance(value, str) and _EXPRESSION.search(value) and (where, value) not in _OURS:
+    elif isinstance(value, str) and _EXPRESSION.search(value) and (_INDEX.sub("", where), value) not in _OURS:
         yield where, value[:80]
 
 
@@ -158,7 +162,7 @@ def _origin_problems(source: Block) -> Iterator[str]:
 
 def _files(step: TemplateStep) -> list[str]:
     values = step.values
-    if step.kind == "shell":
+    if step.kind in ("shell", "shell-local"):
         return [*([values["script"]] if values.get("script") else []), *(values.get("scripts") or [])]
     if step.kind == "file" and values.get("direction") != "download" and not values.get("generated"):
         return [*([values["source"]] if values.get("source") else []), *(values.get("sources") or [])]

@@ -11,6 +11,7 @@ from local.run.story import Story
 
 Say = Callable[[str], None]
 _CHILD = "rhel9-java"  # it has a child and siblings
+_LEAF = "payments-api"  # it serves a port
 
 
 class UnknownScenarioError(Exception):
@@ -44,7 +45,7 @@ def find(name: str) -> Scenario:
 
 def listing() -> str:
     """Every scenario with what it shows, one per line."""
-    return "\n".join(f"  {each.name:10} {each.summary}" for each in SCENARIOS.values())
+    return "\n".join(f"  {each.name:11} {each.summary}" for each in SCENARIOS.values())
 
 
 def _release(story: Story, say: Say) -> None:
@@ -61,6 +62,13 @@ def _bad_child(story: Story, say: Say) -> None:
     story.publish_release(refused=_CHILD, stays=BAD_CHILD.stays)
 
 
+def _closed_port(story: Story, say: Say) -> None:
+    say(f"from now on the firewall of {_LEAF} does not let in the port that it serves")
+    story.let_go_wrong({_LEAF: {"verify": "fail-ports"}})
+    say("Red Hat publishes a new RHEL; the timer must find it")
+    story.publish_release(refused=_LEAF, stays=CLOSED_PORT.stays)
+
+
 RELEASE = Scenario(
     name="release",
     summary="a new RHEL comes: every image is rebuilt; then a team asks for one more build",
@@ -74,4 +82,11 @@ BAD_CHILD = Scenario(
     gate="compliance",
     held=frozenset({"payments-api"}),
 )
-SCENARIOS = {each.name: each for each in (RELEASE, BAD_CHILD)}
+CLOSED_PORT = Scenario(
+    name="closed-port",
+    summary=f"a new RHEL comes, and the builder finds the port of {_LEAF} closed: it stays on the old version",
+    play=_closed_port,
+    refused=_LEAF,
+    gate="ports",
+)
+SCENARIOS = {each.name: each for each in (RELEASE, BAD_CHILD, CLOSED_PORT)}

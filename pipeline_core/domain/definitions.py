@@ -96,6 +96,35 @@ class BuildRecipe:
 
 
 @unique
+class Transport(Enum):
+    """What is spoken at a served port."""
+
+    TCP = "tcp"  # connections
+    UDP = "udp"  # datagrams
+
+
+@unique
+class ServedWhen(Enum):
+    """From when on something listens at a served port."""
+
+    BOOT = "boot"  # a fresh machine of the image answers
+    DEPLOYED = "deployed"  # nothing listens before a deployment; only the way through the firewall is open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPort:
+    """A port that machines of the image serve. The firewall of the image lets in these and SSH, and nothing else."""
+
+    port: int
+    protocol: Transport = Transport.TCP
+    when: ServedWhen = ServedWhen.BOOT
+
+    def __str__(self) -> str:
+        """As firewalld and messages name it: `8443/tcp`."""
+        return f"{self.port}/{self.protocol.value}"
+
+
+@unique
 class WaiverKind(Enum):
     """What a waiver is about."""
 
@@ -206,6 +235,7 @@ class ImageDefinition:
     bundle: Digest
     major: int = 1
     plan: PurchasePlan | None = None  # the plan that the document expects; the Marketplace's own is used
+    serves: tuple[ServedPort, ...] = ()  # sorted by port and protocol; not inherited from the parent
     description: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     notify: tuple[Webhook, ...] = field(default=())

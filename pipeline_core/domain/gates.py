@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline_core.domain import scan_gates
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short_id
-from pipeline_core.domain.definitions import Verification, WaiverKind
+from pipeline_core.domain.definitions import ServedPort, Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, HygieneFinding, Verdict
@@ -21,6 +21,7 @@ _CLASS: Mapping[str, ErrorClass] = {
     "goss": ErrorClass.SMOKE,
     "smoke": ErrorClass.SMOKE,
     "hygiene": ErrorClass.HYGIENE,
+    "ports": ErrorClass.SMOKE,
 }
 
 
@@ -55,13 +56,15 @@ def is_outdated(verify: Verification, floor: ComplianceFloor, scan: Scan | None)
     return short_id(scan.profile) != short_id(wanted.profile)
 
 
-def required_checks(verify: Verification) -> tuple[str, ...]:
+def required_checks(verify: Verification, serves: Sequence[ServedPort] = ()) -> tuple[str, ...]:
     """The checks without which nothing is published; boot and hygiene cannot be declined."""
     names = ["boot", "hygiene"]
     if verify.goss is not None:
         names.append("goss")
     if verify.smoke:
         names.append("smoke")
+    if serves:
+        names.append("ports")
     return tuple(names)
 
 
@@ -73,14 +76,18 @@ def judge(
     waivers: Sequence[JudgedWaiver],
     floor: ComplianceFloor,
     parent: ParentScore | None,
+    serves: Sequence[ServedPort] = (),
 ) -> tuple[Verdict, ...]:
-    """One verdict per gate that applies: boot, hygiene, goss, smoke, compliance, severities, waivers, ratchet.
+    """One verdict per gate that applies: boot, hygiene, goss, smoke, ports, compliance, severities, waivers, ratchet.
 
     `waivers` are those that the definition asks for, held against their grants. `parent` is None for a root, which is
-    compared with no other image.
+    compared with no other image. `ports` applies to an image that serves none too, where the builder reported it: a
+    builder of an older release does not look at ports.
     """
     reported = {check.name: check for check in checks}
-    verdicts = [_of_check(name, reported.get(name), waivers) for name in required_checks(verify)]
+    names = required_checks(verify, serves)
+    names += ("ports",) if "ports" in reported and not serves else ()
+    verdicts = [_of_check(name, reported.get(name), waivers) for name in names]
     wanted = wanted_scan(verify, floor)
     if wanted is not None:
         asked = [each for each in waivers if each.asked.kind is WaiverKind.SCAN]

@@ -16,7 +16,12 @@ EvrKey = tuple[int, VersionKey, VersionKey]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One installed package; a text is empty where RPM has none. `source` is the source package's file name."""
+    """One installed package; a text is empty where RPM has none. `source` is the source package's file name.
+
+    `module` is the label `NAME:STREAM:VERSION:CONTEXT` of a package that was built as part of a module: other rules of
+    "newer" hold between two streams. `repository` is the id of the repository that dnf installed it from. Lists of
+    older releases have neither.
+    """
 
     name: str
     version: str
@@ -26,6 +31,8 @@ class Package:
     vendor: str = ""
     license: str = ""
     source: str = ""
+    module: str = ""
+    repository: str = ""
 
     @property
     def evr(self) -> str:

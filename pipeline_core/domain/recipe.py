@@ -13,7 +13,8 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
     Owners, labels, targets of notification, regions, retention, rebuild rules, machine size, timeout and
     what is verified stay outside: they change how an image is run or judged, not what it contains. The size of
     the disk is inside: it is a property of the version (`storageProfile.osDiskImage.sizeInGB`), every machine
-    gets it (ADR 20). A definition that names no size has the digest of the time before this key.
+    gets it (ADR 20). So are the served ports: the firewall of the image lets them in. A definition that names no size
+    and no port has the digest of the time before these keys.
     """
     os = definition.os
     shape: dict[str, object] = {
@@ -25,11 +26,13 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
     }
     if definition.build.os_disk_gb is not None:
         shape["os_disk_gb"] = definition.build.os_disk_gb
+    if definition.serves:
+        shape["serves"] = sorted(map(str, definition.serves))
     return Digest(sha256_of(shape))
 
 
 def gates_digest(definition: ImageDefinition) -> Digest:
-    """Digest of the demands on a version before it is published: tests, profile, score, waivers.
+    """Digest of the demands on a version before it is published: tests, profile, score, waivers, served ports.
 
     It does not describe the content of the image. If it changes, an input that failed a gate may try again.
     """
@@ -40,8 +43,10 @@ def gates_digest(definition: ImageDefinition) -> Digest:
         waivers = sorted([each.rule, each.owner, _day(each.expires)] for each in target.waivers)
         asked = [target.profile, target.min_score, target.tailoring, waivers]
     others = sorted([each.kind.value, each.rule, each.path] for each in verify.waivers)
-    # Without waivers of another kind, it is the digest of the time before these.
-    return Digest(sha256_of([verify.goss, list(verify.smoke), asked, *([others] if others else [])]))
+    served = sorted([str(each), each.when.value] for each in definition.serves)
+    # Without waivers of another kind and without served ports, it is the digest of the time before these.
+    later = [others, served] if served else [others] if others else []
+    return Digest(sha256_of([verify.goss, list(verify.smoke), asked, *later]))
 
 
 def limits_digest(definition: ImageDefinition) -> Digest:

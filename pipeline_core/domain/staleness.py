@@ -145,18 +145,28 @@ def desired_inputs(head: ImageHead, world: World) -> BuildInputs | Unknown:
     return origin if isinstance(origin, Unknown) else _inputs(head, world, origin)
 
 
-def inputs_by_head(head: ImageHead, built: BuildInputs) -> BuildInputs:
-    """What the image's own head says that it should be built from; all else is as `built` has it.
+def known_inputs(head: ImageHead, built: BuildInputs, world: World) -> BuildInputs:
+    """What is known of the inputs that the image should be built from; all else is as `built` has it.
 
-    For an image whose desired inputs are not known. What its team and its clock want is known all the same.
+    For an image whose desired inputs are not known as a whole. What its team, its clock and SecOps want is known all
+    the same: its definition, its request and period, and the platform steps and tools in force.
     """
+    platform = world.platform
     return replace(
         built,
         recipe=head.registration.recipe,
         bundle=head.registration.bundle,
+        platform=built.platform if platform is None else platform.digest,
+        catalog=built.catalog if platform is None else _known_tools(head, built, platform),
         period=head.period,
         token=None if head.request is None else head.request.token,
     )
+
+
+def _known_tools(head: ImageHead, built: BuildInputs, platform: Platform) -> tuple[tuple[str, str, str], ...]:
+    """The tools that the image names: those in force, and those that have left the catalog as they were built."""
+    known = {tool[0]: tool for tool in built.catalog} | dict(platform.catalog)
+    return tuple(sorted(known[tool] for tool in head.registration.catalog if tool in known))
 
 
 def _inputs(head: ImageHead, world: World, origin: OriginVersion) -> BuildInputs | Unknown:

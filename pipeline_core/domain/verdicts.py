@@ -36,7 +36,7 @@ class HygieneFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that the builder tested: `boot`, `goss`, `smoke`, `compliance` or `hygiene`.
+    """One thing that the builder tested: `boot`, `goss`, `smoke`, `ports`, `compliance` or `hygiene`.
 
     `score` is 0 to 100 and only for compliance; `simulated` says that a recorded run answered. `findings` are those of
     hygiene that have a name; `unnamed` counts the others, which nobody can waive.

@@ -18,7 +18,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
-from pipeline_core.domain.staleness import Unknown, World, desired_inputs, inputs_by_head
+from pipeline_core.domain.staleness import Unknown, World, desired_inputs, known_inputs
 
 
 @unique
@@ -62,7 +62,7 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     lost = _lost_parent(head, build.inputs.origin, snapshot.world)
     if lost:
         return _withdrawn(lost)
-    believed = inputs_by_head(head, build.inputs) if isinstance(desired, Unknown) else desired
+    believed = known_inputs(head, build.inputs, snapshot.world) if isinstance(desired, Unknown) else desired
     taken_back = _taken_back(head, build.inputs, believed)
     if taken_back:
         return _withdrawn(taken_back)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.guard import archive, placeholders, secrets, steps
+from pipeline_core.guard import archive, placeholders, secrets, sources, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
@@ -49,35 +49,62 @@ def check_definition(
 
 def catalog_in(content: bytes) -> Mapping[str, object] | None:
     """The catalog that a platform bundle holds; None without one, an empty one where it is not a JSON object."""
+    return _document_in(content, CATALOG)
+
+
+def sources_in(content: bytes) -> Mapping[str, object]:
+    """Where builds get packages from, as a platform bundle says it; empty without such settings."""
+    return _document_in(content, sources.SETTINGS) or {}
+
+
+def check_sources(content: bytes) -> tuple[Finding, ...]:
+    """What the guard objects to in a platform bundle's settings on sources of packages."""
+    text = _file_in(content, sources.SETTINGS)
+    return () if text is None else sources.check_sources(_parsed(text), names_in(content))
+
+
+def _document_in(content: bytes, name: str) -> Mapping[str, object] | None:
+    text = _file_in(content, name)
+    if text is None:
+        return None
+    document = _parsed(text)
+    return document if isinstance(document, dict) else {}
+
+
+def _file_in(content: bytes, name: str) -> bytes | None:
+    """The start of a document in a bundle, a little longer than a document may be. None without it."""
     found: bytearray | None = None
     is_wanted = False
     for part in archive.walk(content):
         if isinstance(part, FileStart):
-            is_wanted = part.name == CATALOG
+            is_wanted = part.name == name
             found = bytearray() if is_wanted else found
         elif isinstance(part, Content) and is_wanted and found is not None and len(found) <= DOCUMENT_LIMIT:
             found += part.chunk
-    if found is None:
-        return None
+    return None if found is None else bytes(found)
+
+
+def _parsed(text: bytes) -> object:
+    """The JSON; None where it is none or too large."""
     try:
-        document = json.loads(found) if len(found) <= DOCUMENT_LIMIT else None
+        return json.loads(text) if len(text) <= DOCUMENT_LIMIT else None
     except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
 
 
 def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding, ...]:
-    """What the guard objects to in platform steps that are put in force with the catalog `given`.
+    """What keeps a platform bundle from being put in force with the catalog `given`.
 
-    Placeholders in their settings, and a catalog in the bundle, which builds use, that is another one.
+    Builds use the bundle's own catalog, so both must be the same. Settings name no placeholder.
     """
-    found = tuple(islice(placeholders.in_platform(content), FINDING_LIMIT))
+    found = (*check_sources(content), *islice(placeholders.in_platform(content), FINDING_LIMIT))
     held = catalog_in(content)
     if held is None or held == given:
         return found
     remedy = "send both from one folder, as `imagefactory platform register` does"
     message = f"is not the {CATALOG} in the bundle"
-    return (*found, Finding(rule=GuardRule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy))
+    differs = Finding(rule=GuardRule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy)
+    return (differs, *found)
 
 
 def _bundle_findings(content: bytes, forms: Sequence[Form]) -> Iterator[Finding]:

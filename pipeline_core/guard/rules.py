@@ -43,3 +43,7 @@ class GuardRule(StrEnum):
     CATALOG_SHA256_PLACEHOLDER = "catalog-sha256-placeholder"
     CATALOG_MISSING = "catalog-missing"  # a build stages tools, and its platform bundle has no catalog
     CATALOG_DIFFERS = "catalog-differs"  # from the catalog in the platform bundle
+    SOURCES_SHAPE = "sources-shape"  # keys and types
+    SOURCES_ADDRESS = "sources-address"  # user, query, another scheme
+    SOURCES_KEY = "sources-key"  # a signing key or certificate that is not in the bundle
+    SOURCES_RELEASE = "sources-release"  # a pinned release

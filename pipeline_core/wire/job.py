@@ -127,6 +127,18 @@ class Tests(_Wire):
     tailoring: str = ""
 
 
+class JobPort(_Wire):
+    """A port that machines of the image serve; see `domain.definitions.ServedPort`."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Literal["tcp", "udp"] = "tcp"
+    when: Literal["boot", "deployed"] = "boot"
+
+    def __str__(self) -> str:
+        """As firewalld names it: `8443/tcp`."""
+        return f"{self.port}/{self.protocol}"
+
+
 class WaivedFinding(_Wire):
     """A finding of hygiene that SecOps lets the image have: its rule, and its path in the image."""
 
@@ -139,6 +151,7 @@ class BuildJob(_Wire):
 
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
     same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
+    `serves` are the ports that the firewall lets in beside SSH: the build stage sets it, the verify stage tries them.
     """
 
     schema_version: Literal[1] = 1
@@ -154,6 +167,7 @@ class BuildJob(_Wire):
     steps: tuple[Step, ...] = ()
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
+    serves: tuple[JobPort, ...] = ()
     waived: tuple[WaivedFinding, ...] = ()
     bundle: _Sha256
     platform: _Sha256

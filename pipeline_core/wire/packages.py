@@ -40,6 +40,8 @@ class ReportedPackage(_Reported):
     vendor: _Text = ""
     license: _Text = ""
     source: Annotated[str, Field(max_length=400, pattern=r"^[!-~]*$")] = ""
+    module: Annotated[str, Field(max_length=400, pattern=r"^[!-~]*$")] = ""
+    repository: Annotated[str, Field(max_length=400, pattern=r"^[!-~]*$")] = ""
     simulated: bool = False
 
     def to_domain(self) -> Package:

@@ -172,6 +172,22 @@ def test_a_child_that_fails_compliance_is_held_back_with_what_is_below_it(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_child_whose_port_is_closed_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The builder tries the port of the booted machine; the line says which port of which image, and what to do."""
+    done = _run(tmp_path, "--scenario", "closed-port")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    images = {image["name"]: image for image in facts["images"]}
+    refused = [gate for gate in images["payments-api"]["gates"] if not gate["passed"]]
+    assert [gate["gate"] for gate in refused] == ["ports"]
+    assert refused[0]["evidence"].startswith("8443/tcp of payments-api: it is closed: leave firewalld as")
+    assert images["payments-api"]["version"].endswith(".1")
+    assert images["rhel9-vault"]["version"].endswith(".2")
+    served = {gate["gate"]: gate["evidence"] for gate in images["rhel9-vault"]["gates"]}
+    assert served["ports"].endswith("served: 8200/tcp (deployed), 8201/tcp (deployed)")
+    assert all(gate["simulated"] for image in images.values() for gate in image["gates"])
+
+
 def test_an_unknown_scenario_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
     done = _run(tmp_path, "--scenario", "nope")
     assert (done.returncode, done.stdout) == (2, "")

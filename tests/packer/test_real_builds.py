@@ -4,12 +4,14 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from builder.packer import manifest
-from builder.results import checks
+from builder.results import checks, ports
 from local.guest import replies
 from pipeline_core.domain import captures
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.wire.job import Step
+from pipeline_core.wire.job import JobPort, Step
 from tests.packer.workbench import Workbench
 from tests.unit.builder import samples
 
@@ -121,3 +123,18 @@ def test_a_verify_boots_the_quarantined_version_and_makes_no_image(bench: Workbe
     assert found.scan is not None
     assert (found.scan.profile, found.scan.simulated) == (job.tests.profile, True)
     assert bench.left_over(job) == []
+
+
+@pytest.mark.parametrize(("scenario", "passed"), [("ok", True), ("fail-ports", False)])
+def test_the_ports_are_tried_at_the_address_that_packer_knows(
+    bench: Workbench, tmp_path: Path, scenario: str, *, passed: bool
+) -> None:
+    """The emulated probe refuses to run with another address than the machine's."""
+    job = bench.verify_job(serves=(JobPort(port=8443),))
+    bench.set_scenario({job.image: {"verify": scenario}})
+    outcome = bench.run(job, tmp_path / "work")
+    assert outcome.run.succeeded, outcome.text
+    assert "imagefactory: step 1 of 2: platform: ports" in outcome.text
+    check = ports.check(job, (outcome.folder / ports.FOUND).read_bytes(), simulated=True)
+    assert check.passed is passed
+    assert passed or check.detail.startswith(f"8443/tcp of {job.image}: nothing listens at it")

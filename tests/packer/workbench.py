@@ -17,6 +17,7 @@ from typing import Any
 from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from builder.packer import command, failures, provisioners, template
 from builder.packer.failures import PackerFailure
+from builder.results import ports
 from builder.stop import StopRequest
 from local.arm import launch
 from local.real_packer import RealPacker
@@ -153,6 +154,7 @@ class Workbench:
         (folder / "bundle.tar.gz").write_bytes(samples.BUNDLE_CONTENT)
         (folder / "platform.tar.gz").write_bytes(samples.PLATFORM_CONTENT)
         (folder / "catalog.json").write_text("[]", encoding="utf-8")
+        (folder / ports.ASKED).write_text(json.dumps(ports.question(job)), encoding="utf-8")
         rendered = template.to_text(template.render(job, plan.blocks, self.credential))
         (folder / "template.pkr.json").write_text(rendered, encoding="utf-8")
         return plan
@@ -182,6 +184,7 @@ class Workbench:
             "HTTP_PROXY": self.arm.proxy,
             "NO_PROXY": "127.0.0.1,localhost",
             "SSL_CERT_FILE": str(self.arm.ca_file),
+            "IF_RECORDED_SCENARIO": str(self.scenario),
         }
         if not self.real.has_managed_identity:
             given[TOKEN_VARIABLE] = self.arm.identity_header

@@ -1,11 +1,14 @@
 """Prints one line, "PATH: WHAT [RULE]", for everything below ROOT that must never be in an image. Changes nothing.
 
     findings.sh --phase build|verify [--root DIR] [--booted EPOCH] [--format text|json] [--waived FILE]
+                [--only-build HOSTS]
 
 build: before deprovisioning. The identity of the build machine (host keys, machine-id, the state of cloud-init and of
 the Azure agent, the user of the build) is still allowed.
 verify: on a machine booted from the image. A file that is newer than the boot (EPOCH, default: the kernel's) is the
 machine's own. An older file is part of the image. Ends with 0 if it could look everywhere, whatever it found.
+HOSTS are hosts, with spaces between, that a build uses and no deployed machine does; findings.sh gives those of the
+platform's settings.
 FILE has lines of a rule, a tab and a path, which may end in @sha256:DIGEST: such a finding is left out, and a line on
 the error output says so.
 """
@@ -50,6 +53,7 @@ def system_of(options: Options, builder: str) -> System:
         builder=builder,
         host=(named[0] if named else "") if options.root else os.uname().nodename,
         accounts=accounts_of(options.root),
+        only_build=options.only_build,
     )
 
 

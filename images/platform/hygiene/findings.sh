@@ -4,4 +4,6 @@ set -euo pipefail
 
 python=/usr/libexec/platform-python # a team may have put another `python3` first
 [[ -x $python ]] || python=python3
-exec "$python" -E -s -S -B "$(dirname -- "${BASH_SOURCE[0]}")/findings.py" "$@"
+here=$(dirname -- "${BASH_SOURCE[0]}")
+only_build=$("$BASH" "$here/../sources/sources.sh" only-build)
+exec "$python" -E -s -S -B "$here/findings.py" --only-build "$only_build" "$@"

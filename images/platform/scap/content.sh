@@ -3,7 +3,7 @@
 #
 # If the catalog has `scap-security-guide`, that release archive is downloaded, verified by its SHA-256 and unpacked into
 # the folder of the first argument. Otherwise Red Hat's package is installed, whose signature dnf verifies. If
-# settings.json names a SHA-256, any other content is refused.
+# settings.json names a SHA-256, any other content is refused. Further arguments are options for dnf.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
@@ -12,7 +12,8 @@ content=/usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml
 python=/usr/libexec/platform-python
 [[ -x $python ]] || python=python3
 
-found=$("$python" - "$platform/catalog.json" <<'END'
+"$BASH" "$platform/platform/sources/sources.sh" catalog "$platform/catalog.json" "$into/catalog.json" >/dev/null
+found=$("$python" - "$into/catalog.json" <<'END'
 import json, sys
 
 for entry in json.load(open(sys.argv[1], encoding="utf-8"))["entries"]:
@@ -36,7 +37,7 @@ print(into / "ssg-rhel9-ds.xml")
 END
 )
 else
-  dnf --assumeyes --quiet --setopt=install_weak_deps=False install scap-security-guide >&2
+  dnf "${@:2}" --assumeyes --quiet --setopt=install_weak_deps=False install scap-security-guide >&2
 fi
 
 settings=$platform/platform/scap/settings.json

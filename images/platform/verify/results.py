@@ -13,18 +13,22 @@ from pathlib import Path
 FINDINGS_LIMIT = 200
 ADVISORIES_LIMIT = 10_000  # lines of dnf's output: the file must stay below the builder's limit
 ADVISED = re.compile(r"([!-~]+) +([!-~]+) +([!-~]+-[!-~]+-[!-~]+\.[!-~]+)", re.ASCII)
+REPOSITORY = re.compile(r"[!-~]{1,400}", re.ASCII)
 NOTHING = "(none)"  # how RPM prints an unknown value
 KINDS = ("security", "bugfix", "enhancement", "newpackage")
 SEVERITIES = ("critical", "important", "moderate", "low")
 
 
-def packages(source: Path) -> object:
-    """The installed packages from RPM's lines, split by tabs. Unknown values are left out."""
+def packages(source: Path, origins: Path) -> object:
+    """The installed packages from RPM's lines, split by tabs, and their repositories. Unknown values are left out."""
+    repositories = _repositories(origins)
     found = []
     for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, epoch, version, release, arch, vendor, origin, licence = line.split("\t")
+        name, epoch, version, release, arch, vendor, built_from, licence, module = line.split("\t")
         package: dict[str, object] = {"name": name, "version": version, "release": release}
-        known = {"arch": arch, "vendor": vendor, "source": origin, "license": licence}
+        known = {"arch": arch, "vendor": vendor, "source": built_from, "license": licence, "module": module}
+        number = "0" if epoch in ("", NOTHING) else epoch
+        known["repository"] = repositories.get((name, number, version, release, arch), "")
         package.update((key, value) for key, value in known.items() if value not in ("", NOTHING))
         if epoch not in ("", "0", NOTHING):
             package["epoch"] = int(epoch)
@@ -32,6 +36,16 @@ def packages(source: Path) -> object:
     if not found:
         raise ValueError("no package is installed, which cannot be")
     return sorted(found, key=lambda each: (str(each["name"]), str(each["version"]), str(each["release"])))
+
+
+def _repositories(origins: Path) -> dict[tuple[str, ...], str]:
+    """The repository of each package, from dnf's lines of name, epoch, version, release, architecture and repository.
+
+    Other lines are ignored. dnf may know nothing of a package that rpm installed.
+    """
+    lines = origins.read_text(encoding="utf-8", errors="replace").splitlines()
+    fields = (line.split("\t") for line in lines)
+    return {tuple(each[:5]): each[5] for each in fields if len(each) == 6 and REPOSITORY.fullmatch(each[5])}
 
 
 def advisories(installed: Path, available: Path) -> object:
@@ -105,8 +119,8 @@ def named(test: dict[str, object]) -> str:
     return ": ".join(str(test[key]) for key in ("resource-type", "resource-id", "property"))
 
 
-def hygiene(findings: Path, *reports: Path) -> object:
-    """One verdict over the hygiene findings, which have rule and path, and goss's tests for every image."""
+def hygiene(findings: Path, ports: Path, *reports: Path) -> object:
+    """One verdict over the hygiene findings, which have rule and path, goss's tests for every image, and the ports."""
     looked = json.loads(findings.read_text(encoding="utf-8"))
     found = [{key: str(each[key]) for key in ("path", "rule", "what")} for each in looked["findings"]]
     if looked["count"] != len(found):
@@ -116,6 +130,7 @@ def hygiene(findings: Path, *reports: Path) -> object:
             each["sha256"] = str(listed["sha256"])
     for report in reports:
         found += failed_goss_tests(report)
+    found += json.loads(ports.read_text(encoding="utf-8"))
     # What a package vouches for is not a finding. SecOps sees it in the evidence.
     judged = looked.get("judged", [])
     evidence = {"judged": judged[:FINDINGS_LIMIT], "judgedCount": len(judged)}
@@ -143,7 +158,7 @@ def main(arguments: list[str]) -> None:
     writers: dict[str, Callable[..., object]] = {
         "hygiene": lambda *sources: hygiene(*map(Path, sources)),
         "advisories": lambda installed, available: advisories(Path(installed), Path(available)),
-        "packages": lambda source: packages(Path(source)),
+        "packages": lambda source, origins: packages(Path(source), Path(origins)),
         "smoke": lambda source: smoke(Path(source)),
     }
     found = writers[kind](*inputs)

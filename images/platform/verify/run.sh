@@ -22,18 +22,33 @@ write() { "$python" "$here/verify/results.py" "$@"; }
 
 # Hygiene comes first, while the machine is as it was booted.
 "$BASH" "$here/hygiene/findings.sh" --phase verify --format json >"$work/findings"
+# What listens, and what the firewall lets in. A firewall that does not answer is a finding, not a failure.
+ss --no-header --listening --numeric --tcp --udp --processes >"$work/listening"
+{ zone=$(firewall-cmd --get-default-zone) && firewall-cmd --zone="$zone" --list-all; } >"$work/zone" || : >"$work/zone"
+"$python" "$here/verify/ports.py" "$work/listening" "$work/zone" "${IMAGEFACTORY_SERVES:-}" "$work/ports"
 rpm --query --all --queryformat \
-  '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\n' >"$work/packages"
-write packages "$work/packages" "$results/packages.json"
+  '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\t%{MODULARITYLABEL}\n' \
+  >"$work/packages"
+# Which repository each came from: only dnf's own records know it. No repository is asked.
+LC_ALL=C timeout --kill-after 10 180 dnf --quiet --disablerepo='*' repoquery --installed --queryformat \
+  '%{name}\t%{epoch}\t%{version}\t%{release}\t%{arch}\t%{from_repo}' >"$work/origins" || : >"$work/origins"
+write packages "$work/packages" "$work/origins" "$results/packages.json"
+
+# Tools for the checks come from where builds get packages. The machine's own settings stay as they are: the checks are
+# about them.
+"$BASH" "$here/sources/sources.sh" options "$tools/sources" >"$work/options"
+mapfile -t sources <"$work/options"
+[[ -n ${sources[*]} ]] || sources=()
 
 # The vendor's advisories about these packages, if dnf can read them. It needs the vendor's repositories.
 for which in installed available; do
-  LC_ALL=C timeout --kill-after 10 180 dnf --quiet updateinfo list "--$which" >"$work/$which" || : >"$work/$which"
+  LC_ALL=C timeout --kill-after 10 180 dnf "${sources[@]}" --quiet updateinfo list "--$which" >"$work/$which" || : >"$work/$which"
 done
 write advisories "$work/installed" "$work/available" "$results/advisories.json"
 
 # goss is pinned in the catalog, like every tool.
-read -r url digest < <(write tool goss "$IMAGEFACTORY_PLATFORM/catalog.json")
+"$BASH" "$here/sources/sources.sh" catalog "$IMAGEFACTORY_PLATFORM/catalog.json" "$work/catalog.json" >/dev/null
+read -r url digest < <(write tool goss "$work/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
   --output "$tools/goss" -- "$url"
 printf '%s  %s\n' "$digest" "$tools/goss" | sha256sum --check --status
@@ -54,7 +69,7 @@ for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/test
   reports+=("$work/platform-${#reports[@]}.json")
   run_goss "$test" "${reports[-1]}"
 done
-write hygiene "$work/findings" "${reports[@]}" "$results/hygiene.json"
+write hygiene "$work/findings" "$work/ports" "${reports[@]}" "$results/hygiene.json"
 
 if [[ -n $profile ]]; then
   adjusted=()
@@ -65,8 +80,8 @@ if [[ -n $profile ]]; then
     profile=${profile##*_profile_}
     adjusted=(--tailoring-file "$here/scap/tailoring-$profile.xml")
   fi
-  dnf --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner
-  content=$("$BASH" "$here/scap/content.sh" "$work")
+  dnf "${sources[@]}" --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner
+  content=$("$BASH" "$here/scap/content.sh" "$work" "${sources[@]}")
   code=0
   # The profile is found by the end of its id, in the tailoring first. XCCDF results contain the whole benchmark, with
   # the rules' titles and severities. An ARF would add only the scanner's content, not a finding about the machine.
@@ -83,6 +98,9 @@ if [[ -n $profile ]]; then
     gzip --no-name <"$work/$file" >"$results/$file.gz"
   done
 fi
+
+# A deployed machine has no proxy of the build, so a team's tests have none.
+unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL
 
 # A team's own tests come last: they run as root, and their changes to the machine are not findings about the image.
 if [[ -n $goss_file ]]; then

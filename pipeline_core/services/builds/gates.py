@@ -50,4 +50,5 @@ class Judge:
             parent=self.parents.find(origin, build.parent)
             if is_scanned and isinstance(origin, ParentVersion)
             else None,
+            serves=definition.serves,
         )

@@ -18,6 +18,7 @@ from pipeline_core.domain.definitions import (
     OsTraits,
     Provisioner,
     SecurityType,
+    ServedPort,
     ShellStep,
     WaiverKind,
 )
@@ -154,6 +155,7 @@ class Launcher:
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
+            serves=tuple(_served(each) for each in definition.serves),
             waived=self._waived(definition) if is_build else (),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
@@ -267,6 +269,10 @@ def _step(step: Provisioner) -> wire.Step:
             return wire.Step(kind="file", path=step.path, destination=step.destination)
         case _:
             assert_never(step)
+
+
+def _served(served: ServedPort) -> wire.JobPort:
+    return wire.JobPort(port=served.port, protocol=served.protocol.value, when=served.when.value)
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:

@@ -84,5 +84,6 @@ def _failure_of(report: BuildReport, definition: ImageDefinition) -> Failure | N
         waivers=waivers,
         floor=OPEN.compliance,
         parent=None,
+        serves=definition.serves,
     )
     return gates.failure_of(verdicts)

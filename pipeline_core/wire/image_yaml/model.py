@@ -10,6 +10,8 @@ from pipeline_core.domain.definitions import (
     Generation,
     RebuildOn,
     SecurityType,
+    ServedWhen,
+    Transport,
 )
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
@@ -110,6 +112,14 @@ class Build(Part):
     provisioners: Annotated[list[Provisioner], Field(max_length=100)] = Field(default_factory=list)
 
 
+class ServedPort(Part):
+    """A port that machines of the image serve, and from when on."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Annotated[Transport, _BY_VALUE] = Transport.TCP
+    when: Annotated[ServedWhen, _BY_VALUE] = ServedWhen.BOOT
+
+
 class Waiver(Part):
     """A rule of the scan that the team asks SecOps to forgive. `owner` is of older documents and decides nothing."""
 
@@ -198,6 +208,7 @@ class Spec(Part):
     marketplace: Marketplace | None = None
     os: Os = Os()
     build: Build
+    serves: Annotated[list[ServedPort], Field(max_length=50)] = Field(default_factory=list)
     verify: Verify = Verify()
     publish: Publish = Publish()
     rebuild: Rebuild = Rebuild()

@@ -106,6 +106,7 @@ def _definition(parsed: model.Document, bundle: Digest, location: Region) -> Ima
             catalog=tuple(spec.build.catalog),
             provisioners=tuple(_step(step) for step in spec.build.provisioners),
         ),
+        serves=_served(spec.serves),
         verify=_verification(spec.verify),
         publish=_publication(spec.publish, location),
         rebuild=definitions.RebuildRules(
@@ -152,6 +153,11 @@ def _step(step: model.Provisioner) -> Provisioner:
     if step.file is None or step.destination is None:
         raise AssertionError("the rules refuse a document with a step of no kind")
     return FileStep(path=step.file, destination=step.destination)
+
+
+def _served(ports: list[model.ServedPort]) -> tuple[definitions.ServedPort, ...]:
+    found = [definitions.ServedPort(port=each.port, protocol=each.protocol, when=each.when) for each in ports]
+    return tuple(sorted(found, key=lambda each: (each.port, each.protocol.value)))
 
 
 def _verification(verify: model.Verify) -> definitions.Verification:

@@ -13,6 +13,7 @@ from pipeline_core.wire.document.values import shown
 from pipeline_core.wire.problems import Problem
 
 _KINDS = ("shell", "ansible", "file")
+_SSH = "22/tcp"
 
 
 def broken_rules(document: Mapping[str, object]) -> list[Problem]:
@@ -30,6 +31,7 @@ def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
         if isinstance(step, Mapping):
             yield from _provisioner(f"spec.build.provisioners[{position}]", step)
     yield from _doubles("spec.build.catalog", _list(build.get("catalog")))
+    yield from _served(_list(spec.get("serves")))
     yield from _doubles("spec.verify.smoke", _list(mapping_at(spec, "verify").get("smoke")))
     yield from _doubles("spec.rebuild.on", _list(mapping_at(spec, "rebuild").get("on")))
     yield from _doubles_of_key("spec.publish.regions", "name", mapping_at(spec, "publish").get("regions"))
@@ -39,6 +41,23 @@ def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
     for position, hook in enumerate(_list(spec.get("notify"))):
         if isinstance(hook, Mapping):
             yield from _doubles(f"spec.notify[{position}].events", _list(hook.get("events")))
+
+
+def _served(ports: Iterable[object]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for position, served in enumerate(ports):
+        place = f"spec.serves[{position}]"
+        number = served.get("port") if isinstance(served, Mapping) else None
+        if not isinstance(served, Mapping) or not isinstance(number, int) or isinstance(number, bool):
+            continue
+        name = f"{number}/{served.get('protocol', 'tcp')}"
+        if name == _SSH:
+            yield Problem(path=place, message=f"is {_SSH}, which every image has for SSH", remedy="remove it")
+        elif name in seen:
+            yield Problem(
+                path=place, message=f"has {name} again, after {seen[name]}", remedy="keep one of them"
+            )
+        seen.setdefault(name, place)
 
 
 def _other_waivers(waivers: Iterable[object]) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """The forward proxy, and the requests through it."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import requests
 from builder.packer import provisioners
 from builder.packer import template as builder_template
 from builder.results import checks
+from builder.results import ports as ports_found
 from local.arm import launch
 from pipeline_core.wire import job as job_wire
 from tests.local.arm.conftest import BUILDER, Azure
@@ -81,10 +83,13 @@ def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Pa
     for stage, source in (("build", marketplace), ("verify", destination)):
         job = _job(arm, image, stage=stage, source=source, destination=destination)
         plan = provisioners.plan(job, _BUNDLE, _PLATFORM)
-        folder = _folder_of(tmp_path / stage, plan)
+        folder = _folder_of(tmp_path / stage, plan, job)
         code, output = packer(arm, folder, dict(builder_template.render(job, plan.blocks)))
         assert code == 0, output
-    assert "imagefactory: step 1 of 1: platform: verify" in output
+    assert "imagefactory: step 1 of 2: platform: ports" in output
+    assert "imagefactory: step 2 of 2: platform: verify" in output
+    tried = ports_found.check(job, (folder / ports_found.FOUND).read_bytes(), simulated=True)
+    assert tried.passed, tried.detail
     assert azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.7").tags
     files = {name: (tmp_path / "verify" / "results" / name).read_bytes() for name in plan.results}
     results = checks.of_verify(files, job.tests, simulated=False)
@@ -121,6 +126,7 @@ def _job(
         ),
         steps=(job_wire.Step(kind="shell", path="install.sh"),),
         tests=job_wire.Tests(goss="goss.yaml", smoke=("smoke.sh",), profile="cis_server_l1"),
+        serves=(job_wire.JobPort(port=8443),),
         bundle="a" * 64,
         platform="b" * 64,
         timeout_seconds=60,
@@ -129,11 +135,12 @@ def _job(
     )
 
 
-def _folder_of(folder: Path, plan: provisioners.ProvisionPlan) -> Path:
+def _folder_of(folder: Path, plan: provisioners.ProvisionPlan, job: job_wire.BuildJob) -> Path:
     """The folder in which the builder runs Packer: archives, catalogue and the plan's scripts."""
     (folder / "steps").mkdir(parents=True)
     for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json"):
         (folder / name).write_bytes(b"")
+    (folder / ports_found.ASKED).write_text(json.dumps(ports_found.question(job)))
     for script in plan.scripts:
         (folder / script.file).write_text(script.content)
     return folder

@@ -4,12 +4,14 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import stat
 import tarfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from builder.results import ports
 from builder.settings import BuilderSettings
 from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.blob_rights import BlobToken
@@ -247,14 +249,18 @@ SCAN = base64.b64encode(
         scan_files.xccdf(score="96.4", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
     )
 ).decode()
+CLOSED_PORTS = json.dumps(
+    {"ports": [{"port": port, "protocol": "tcp", "when": "never", "found": "closed"} for port in ports.NEVER]}
+)
 GOOD_VERIFY = """echo "==> azure-arm.image: Connected to SSH!"
 mkdir -p results
 echo '{"results": [{"successful": true}], "summary": {"test-count": 1, "failed-count": 0}}' > results/goss.json
 echo '{"results": [{"name": "smoke.sh", "passed": true}]}' > results/smoke.json
 echo %(scan)s | base64 -d > results/xccdf.xml.gz
 echo page | gzip > results/report.html.gz
+echo '%(ports)s' > ports-found.json
 echo '{"passed": true, "findings": []}' > results/hygiene.json
 echo '{"known": false}' > results/advisories.json
 echo '[{"name": "bash", "version": "5.1.8", "release": "9.el9", "arch": "x86_64"}]' > results/packages.json""".replace(
     "%(scan)s", SCAN
-)
+).replace("%(ports)s", CLOSED_PORTS)

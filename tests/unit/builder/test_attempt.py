@@ -38,7 +38,7 @@ def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> No
 
     assert left.exit is BuilderExit.DONE
     checks = {check.name: check for check in left.report.checks}
-    assert set(checks) == {"boot", "goss", "smoke", "hygiene"}
+    assert set(checks) == {"boot", "goss", "smoke", "hygiene", "ports"}
     assert all(check.passed and not check.simulated for check in checks.values())
     assert left.report.scan is not None
     assert (left.report.scan.score, left.report.scan.simulated) == (96.4, False)

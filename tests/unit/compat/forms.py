@@ -51,6 +51,7 @@ def jobs() -> Sequence[BuildJob]:
             "profile": "cis_server_l1",
             "tailoring": "files/tailoring.xml",
         },
+        "serves": [{"port": 514, "protocol": "udp", "when": "deployed"}],
         "bundle": "b" * 64,
         "platform": "c" * 64,
         "timeout_seconds": 3600,

@@ -18,6 +18,8 @@ from pipeline_core.domain.definitions import (
     RebuildRules,
     Retention,
     SecurityType,
+    ServedPort,
+    ServedWhen,
     ShellStep,
     TargetRegion,
     Verification,
@@ -146,6 +148,7 @@ def test_what_does_not_shape_the_image_does_not_change_its_recipe(change: dict[s
         {"major": 10},
         {"os": OsTraits(security_type=SecurityType.STANDARD)},
         {"build": replace(DEFINITION.build, os_disk_gb=128)},
+        {"serves": (ServedPort(port=8443),)},
         {"build": replace(DEFINITION.build, provisioners=DEFINITION.build.provisioners[::-1])},
         {"build": replace(DEFINITION.build, provisioners=(ShellStep(script="a.sh", env=(("A", "2"),)),))},
     ],
@@ -154,7 +157,14 @@ def test_what_shapes_the_image_changes_its_recipe(change: dict[str, object]) -> 
     assert recipe_digest(replace(DEFINITION, **change)) != recipe_digest(DEFINITION)  # type: ignore[arg-type]
 
 
-def test_a_definition_without_a_disk_size_has_the_recipe_of_the_time_before_that_key() -> None:
+def test_when_a_port_is_served_and_the_order_of_ports_do_not_enter_the_recipe() -> None:
+    api, peers = ServedPort(port=8200), ServedPort(port=8201)
+    both = recipe_digest(replace(DEFINITION, serves=(api, peers)))
+    later = replace(api, when=ServedWhen.DEPLOYED)
+    assert recipe_digest(replace(DEFINITION, serves=(peers, later))) == both
+
+
+def test_a_definition_without_a_disk_size_and_ports_has_the_recipe_of_the_time_before_these_keys() -> None:
     assert (
         str(recipe_digest(DEFINITION)) == "027ec4c7b74d6ea71bfa508a4824df9b4d8378f9fa414778f84f495fa256efc3"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import RuleCounts, Scan, WantedScan
-from pipeline_core.domain.definitions import ComplianceTarget, Verification, WaiverKind
+from pipeline_core.domain.definitions import ComplianceTarget, ServedPort, Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, HygieneFinding, Verdict
@@ -94,6 +94,29 @@ def test_a_simulated_check_is_a_simulated_verdict() -> None:
 
 def test_boot_and_hygiene_cannot_be_declined() -> None:
     assert gates.required_checks(Verification()) == ("boot", "hygiene")
+
+
+API = (ServedPort(port=8443),)
+GOOD, BAD = Check(name="ports", passed=True), Check(name="ports", passed=False, detail="8443/tcp is closed")
+PORTS: dict[str, tuple[tuple[ServedPort, ...], tuple[Check, ...], list[bool], str]] = {
+    "served, and the builder saw it": (API, (GOOD,), [True], ""),
+    "served, and the builder saw that it is not": (API, (BAD,), [False], "ports: 8443/tcp is closed"),
+    "served, and the builder looked at no port": (API, (), [False], "ports: the builder did not report this check"),
+    "nothing is served, and nothing answers": ((), (GOOD,), [True], ""),
+    "nothing is served, and something answers": ((), (BAD,), [False], "ports: 8443/tcp is closed"),
+    "nothing is served, by a builder of an older release": ((), (), [], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PORTS)
+def test_ports_are_judged_where_they_are_served_or_looked_at(case: str) -> None:
+    serves, reported, passed, message = PORTS[case]
+    checks = [PASSED["boot"], PASSED["hygiene"], *reported]
+    verdicts = gates.judge(Verification(), checks, None, waivers=(), floor=OPEN, parent=None, serves=serves)
+    assert [each.passed for each in verdicts if each.gate == "ports"] == passed
+    failure = gates.failure_of(verdicts)
+    assert (failure.message if failure else "") == message
+    assert failure is None or failure.error_class is ErrorClass.SMOKE
 
 
 CIS = ComplianceTarget(profile="cis", min_score=90)

@@ -7,7 +7,14 @@ import pytest
 
 from pipeline_core.domain import claims
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.definitions import ComplianceTarget, Verification, Waiver
+from pipeline_core.domain.definitions import (
+    ComplianceTarget,
+    ServedPort,
+    ServedWhen,
+    Verification,
+    Waiver,
+    WaiverKind,
+)
 from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
 from tests.unit.domain import factories as make
 from tests.unit.domain.test_fingerprint import DEFINITION
@@ -52,6 +59,27 @@ def test_every_part_of_what_is_asked_enters(asked: Verification) -> None:
 )
 def test_the_order_of_waivers_and_their_reasons_do_not_enter(asked: Verification) -> None:
     assert _digest(asked) == _digest(ASKED)
+
+
+def test_a_served_port_and_when_it_is_served_enter() -> None:
+    api = ServedPort(port=8200)
+    without = replace(DEFINITION, verify=ASKED)
+    finding = replace(ASKED, waivers=(replace(WAIVER, kind=WaiverKind.INVARIANT),))
+    found = {
+        gates_digest(each)
+        for each in (
+            without,
+            replace(without, serves=(api,)),
+            replace(without, serves=(replace(api, when=ServedWhen.DEPLOYED),)),
+            replace(without, verify=finding),
+            replace(without, verify=finding, serves=(api,)),
+        )
+    }
+    assert len(found) == 5
+
+
+def test_what_asks_for_nothing_new_has_the_digest_of_the_time_before_served_ports() -> None:
+    assert _digest(ASKED) == "02c18a2285f9d75162505bc6e6c3b77e9aa65105238ef0ae86621513a5011f49"
 
 
 def test_owners_do_not_enter() -> None:

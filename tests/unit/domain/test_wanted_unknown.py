@@ -23,6 +23,7 @@ HEAD = make.published(make.head(), make.desired(make.BASE, make.world(make.head(
 RELEASE = make.desired(make.BASE, make.world(HEAD))  # a build of a newer release
 EDITED = replace(HEAD, registration=replace(HEAD.registration, recipe=make.digest("8")))
 EDIT = make.desired(make.BASE, make.world(EDITED, newest=make.OLD))  # a build of another recipe
+OLDER = make.desired(make.BASE, make.world(make.head(), newest=make.OLD))  # what HEAD was built from
 CLOSED = "Sun 00:00-00:01 UTC"
 
 
@@ -53,6 +54,7 @@ def _without_a_place(head: ImageHead) -> World:
 _Cause = Callable[[ImageHead], World]
 CAUSES = [_without_platform, _without_release, _below_an_unbuilt_parent, _without_a_place]
 each_cause = pytest.mark.parametrize("cause", CAUSES)
+each_with_platform = pytest.mark.parametrize("cause", CAUSES[1:])
 
 
 def _judge(cause: _Cause, head: ImageHead, built: BuildInputs, phase: Phase = Phase.PENDING) -> wanted.Answer:
@@ -114,3 +116,46 @@ def test_the_build_of_the_current_version_is_wanted_while_its_image_is_suspended
     """Its last step may run twice, and must not take out what it has let in."""
     head = _defined(make.published(make.head(), RELEASE), suspend=True)
     assert _judge(_without_platform, head, RELEASE, Phase.PUBLISHING).wish is Wish.UNKNOWN
+
+
+THIRD = ("falcon", "7.2", "c" * 64)  # a newer file of the tool that is in the catalog as 7.1
+GONE = ("agent", "1.0", "b" * 64)  # a tool that is not in the catalog any more
+
+
+@each_with_platform
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+def test_platform_steps_that_were_taken_back_are_known_whatever_else_is_not(
+    cause: _Cause, phase: Phase
+) -> None:
+    answer = _judge(cause, HEAD, replace(OLDER, platform=make.digest("8")), phase)
+    assert (answer.wish, answer.why) == (
+        Wish.WITHDRAWN,
+        "its change of the platform steps was taken back",
+    )
+
+
+@each_with_platform
+def test_platform_steps_that_newer_ones_have_overtaken_are_let_in(cause: _Cause) -> None:
+    head = make.published(make.head(), replace(OLDER, platform=make.digest("9")))
+    assert _judge(cause, head, replace(OLDER, platform=make.digest("8"))).wish.is_wanted
+
+
+@each_with_platform
+def test_a_tool_that_was_taken_back_is_known_whatever_else_is_not(cause: _Cause) -> None:
+    falcon = make.PLATFORM.catalog["falcon"]
+    head = _defined(make.published(make.head(), replace(OLDER, catalog=(falcon,))), catalog=("falcon",))
+    answer = _judge(cause, head, replace(OLDER, catalog=(THIRD,)))
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, "its change of the catalog was taken back")
+
+
+def test_a_tool_that_was_taken_back_is_known_although_another_one_has_left() -> None:
+    falcon = make.PLATFORM.catalog["falcon"]
+    head = make.published(make.head(), replace(OLDER, catalog=(GONE, falcon)))
+    head = _defined(head, catalog=("falcon", "agent"))
+
+    def around(head: ImageHead) -> World:
+        return make.world(head, newest=make.OLD)
+
+    answer = _judge(around, head, replace(OLDER, catalog=(GONE, THIRD)))
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, "its change of the catalog was taken back")
+    assert _judge(around, head, replace(OLDER, catalog=(GONE, falcon))).wish is Wish.UNKNOWN

@@ -117,6 +117,16 @@ def test_the_base_follows_the_marketplace_across_minor_releases() -> None:
     assert base.major == 9
 
 
+def test_the_services_declare_their_ports_and_a_runtime_serves_none() -> None:
+    served = {name: [f"{each} {each.when.value}" for each in definition(name).serves] for name in NAMES}
+    assert {name: ports for name, ports in served.items() if ports} == {
+        "payments-api": ["8443/tcp deployed"],
+        "rhel9-vault": ["8200/tcp deployed", "8201/tcp deployed"],
+    }
+    settings = (IMAGES / "payments-api" / "files" / "application.properties").read_text("utf-8")
+    assert "server.port=8443" in settings
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_parents_belong_to_secops_and_leaves_to_their_teams(name: str) -> None:
     assert str(definition(name).team) == TEAMS.get(name, "secops")
@@ -174,13 +184,16 @@ def test_the_schema_refuses_what_is_not_pinned(catalog: dict[str, Any], wrong: d
 def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
     order = order_of(planned("build", is_root=True))
     assert order == [
+        "05-sources.sh",
         "10-update.sh",
         "15-build-tools.sh",
         "20-stage-catalog.sh",
         "05-guide.sh",
         "10-hardening.yml",
         "20-postdeploy.yml",
+        "70-firewall.sh",
         "80-hygiene-clean.sh",
+        "82-sources.sh",
         "85-hygiene-check.sh",
         "90-deprovision.sh",
     ]

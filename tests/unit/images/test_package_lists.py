@@ -38,8 +38,8 @@ def written(guest: Guest, name: str) -> Any:
 def test_what_rpm_does_not_know_is_left_out_and_the_epoch_is_a_number(guest: Guest) -> None:
     rpm(
         guest,
-        r"openssl\t1\t3.2.2\t6.el9\tx86_64\tRed Hat, Inc.\topenssl-3.2.2-6.el9.src.rpm\tApache-2.0",
-        r"gpg-pubkey\t(none)\tfd431d51\t4ae0493b\t(none)\t(none)\t(none)\tpubkey",
+        r"openssl\t1\t3.2.2\t6.el9\tx86_64\tRed Hat, Inc.\topenssl-3.2.2-6.el9.src.rpm\tApache-2.0\t(none)",
+        r"gpg-pubkey\t(none)\tfd431d51\t4ae0493b\t(none)\t(none)\t(none)\tpubkey\t(none)",
     )
     found = written(guest, "packages.json")
     assert found[0] == {
@@ -60,6 +60,41 @@ def test_what_rpm_does_not_know_is_left_out_and_the_epoch_is_a_number(guest: Gue
         license="Apache-2.0",
         source="openssl-3.2.2-6.el9.src.rpm",
     )
+
+
+MODULAR = (
+    r"nodejs\t1\t18.20\t1.module+el9\tx86_64\tRed Hat, Inc.\tnodejs-18.20-1.src.rpm\tMIT\tnodejs:18:904:rhel9"
+)
+PLAIN = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\t(none)"
+ORIGINS = """odd line of dnf
+bash\t0\t5.1.8\t9.el9\tx86_64\trhel-9-for-x86_64-baseos-rhui-rpms
+nodejs\t1\t18.20\t1.module+el9\tx86_64\tappstream
+kernel\t0\t5.14\t1\tx86_64\tbaseos"""
+
+
+def test_the_module_and_the_repository_of_each_package_are_kept(guest: Guest) -> None:
+    rpm(guest, PLAIN, MODULAR)
+    guest.tool("dnf", f"if [[ $* == *repoquery* ]]; then\ncat <<'END'\n{ORIGINS}\nEND\nfi")
+    written(guest, "packages.json")
+    (bash, nodejs), _ = reported.parse_packages((guest.results / "packages.json").read_bytes())
+    assert (bash.module, bash.repository) == ("", "rhel-9-for-x86_64-baseos-rhui-rpms")
+    assert (nodejs.module, nodejs.repository) == ("nodejs:18:904:rhel9", "appstream")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "exit 1",
+        r"printf 'bash\t0\t5.1.8\t9.el9\tx86_64\t\n'",
+        r"printf 'bash\t1\t5.1.8\t9.el9\tx86_64\tanother epoch\n'",
+        r"printf 'bash\t0\t5.1.8\t9.el9\tx86_64\tno id\n'",
+    ],
+    ids=["dnf fails", "from nowhere", "another package", "not an id"],
+)
+def test_a_package_of_an_unknown_repository_has_none(guest: Guest, told: str) -> None:
+    rpm(guest, PLAIN)
+    guest.tool("dnf", f"[[ $* != *repoquery* ]] || {{ {told}; }}")
+    assert "repository" not in written(guest, "packages.json")[0]
 
 
 def test_a_line_of_rpm_that_is_not_understood_fails_the_stage(guest: Guest) -> None:
@@ -106,4 +141,7 @@ def test_more_advisories_than_are_kept_count_as_unknown(guest: Guest) -> None:
 def test_the_query_asks_for_what_the_reader_takes() -> None:
     script = (Path(IMAGES) / "platform" / "verify" / "run.sh").read_text("utf-8")
     fields = ["NAME", "EPOCH", "VERSION", "RELEASE", "ARCH", "VENDOR", "SOURCERPM", "LICENSE"]
+    fields += ["MODULARITYLABEL"]
     assert "\\t".join(f"%{{{field}}}" for field in fields) in script
+    asked = ["name", "epoch", "version", "release", "arch", "from_repo"]
+    assert "\\t".join(f"%{{{field}}}" for field in asked) in script

@@ -26,6 +26,8 @@ def stage(folder: Path, playbook: str) -> subprocess.CompletedProcess[str]:
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/bash\nset -e\nmkdir -p "$STAGE/goss/0.4.9"\ncd "$STAGE"\n{playbook}\n')
     program.chmod(0o755)
+    shutil.copytree(IMAGES / "platform" / "sources", folder / "platform" / "sources")
+    (folder / "catalog.json").write_text('{"hosts": [], "entries": []}', encoding="utf-8")
     target = str(folder / "Tools")
     environment = {
         "PATH": f"{program.parent}:{os.environ['PATH']}",

@@ -29,7 +29,8 @@ PROGRAMS = sorted((IMAGES / "platform").rglob("*.py"))
 _NAMED = {"resource-type": "File", "resource-id": "/etc/x", "property": "exists"}
 GOOD = _NAMED | {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
 BAD = _NAMED | {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
-BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\n"
+BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\t(none)\n"
+SSHD = 'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))'
 SCAN = scan_files.xccdf(score="97.5", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
 
 
@@ -51,6 +52,8 @@ class Guest:
         self.findings()
         self.tool("rpm", f"printf '{BASH_RPM}'")
         self.dnf("")
+        self.listening(SSHD)
+        self.zone(services="dhcpv6-client ssh")
         self.goss(goss_report(GOOD))
         self.oscap(0, SCAN)
 
@@ -75,6 +78,17 @@ class Guest:
         catalog = self.folder / "platform" / "catalog.json"
         catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
 
+    def listening(self, *lines: str) -> None:
+        """What `ss` prints."""
+        self.tool("ss", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
+
+    def zone(self, *, code: int = 0, **kinds: str) -> None:
+        """What firewalld says of its default zone."""
+        given = {"services": "", "ports": "", "forward": "no", "masquerade": "no", "rich rules": "", **kinds}
+        lines = "\n".join(f"  {kind}: {value}" for kind, value in given.items())
+        asked = "[[ $* == --get-default-zone ]] && echo public"
+        self.tool("firewall-cmd", f"{asked} || cat <<'END'\npublic (active)\n{lines}\nEND\nexit {code}")
+
     def dnf(self, lines: str, *, code: int = 0) -> None:
         """What dnf tells of installed advisories; of those that are available it tells nothing."""
         told = f"cat <<'END'\n{lines}\nEND" if lines else ":"
@@ -88,7 +102,7 @@ class Guest:
         self.tool("oscap", f"{body}\nexit {code}")
 
     def verify(
-        self, *smoke: str, goss: str = "", profile: str = "", tailoring: str = ""
+        self, *smoke: str, goss: str = "", profile: str = "", tailoring: str = "", serves: str = ""
     ) -> subprocess.CompletedProcess[str]:
         paths = []
         for number, body in enumerate(smoke):
@@ -102,6 +116,7 @@ class Guest:
             "IMAGEFACTORY_ROOT": str(self.folder),
             "IMAGEFACTORY_GOSS": goss,
             "IMAGEFACTORY_PROFILE": profile,
+            "IMAGEFACTORY_SERVES": serves,
             "IMAGEFACTORY_TAILORING": tailoring,
             "TMPDIR": str(self.folder / "tmp"),
         }
@@ -331,7 +346,9 @@ def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
 def test_output_that_says_nothing_is_not_a_result(tmp_path: Path, kind: str, content: str) -> None:
     source, output = tmp_path / "in", tmp_path / "out.json"
     source.write_text(content, encoding="utf-8")
-    inputs = [str(source), str(source)] if kind == "hygiene" else [str(source)]
+    ports = tmp_path / "ports"
+    ports.write_text("[]", encoding="utf-8")
+    inputs = [str(source), str(ports), str(source)] if kind == "hygiene" else [str(source)]
     command = [sys.executable, "-B", str(RESULTS), kind, *inputs, str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode != 0
@@ -343,7 +360,9 @@ def test_each_program_is_written_for_the_python_of_the_guest(path: Path) -> None
     tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     names |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
-    foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"scanner"}
+    foreign = (
+        {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"dnf_files", "scanner"}
+    )  # our own, beside them
     assert foreign == set()
 
 

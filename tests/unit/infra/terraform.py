@@ -22,11 +22,13 @@ def _plain(value: Any) -> Any:
 @functools.cache
 def files() -> dict[str, dict[str, Any]]:
     """Every file by name, parsed; raises where one has no valid syntax."""
-    found = {}
-    for path in sorted(INFRA.glob("*.tf")):
-        with path.open(encoding="utf-8") as stream:
-            found[path.name] = _plain(hcl2.load(stream))
-    return found
+    return {path.name: parsed(path) for path in sorted(INFRA.glob("*.tf"))}
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """One file; raises where it has no valid syntax."""
+    with path.open(encoding="utf-8") as stream:
+        return dict(_plain(hcl2.load(stream)))
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:

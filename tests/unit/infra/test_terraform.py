@@ -166,6 +166,20 @@ def test_storage_forgets_removed_bundles_and_no_other() -> None:
     ]
 
 
+def test_only_a_builder_reaches_a_machine_and_it_may_try_every_port() -> None:
+    """A rule for the declared ports alone would hide an image that answers at others."""
+    rules = terraform.resources("azurerm_network_security_group")["machines"]["security_rule"]
+    inward = sorted((each for each in rules if each["direction"] == "Inbound"), key=lambda each: each["priority"])
+    assert [(each["access"], each["protocol"], each["destination_port_range"]) for each in inward] == [
+        ("Allow", "Tcp", "22"),
+        ("Allow", "*", "*"),
+        ("Deny", "*", "*"),
+    ]
+    sources = [str(each.get("source_address_prefixes")) for each in inward]
+    assert all("azurerm_subnet.containers.address_prefixes" in each for each in sources[:2])
+    assert inward[2]["source_address_prefix"] == "*"
+
+
 def test_the_only_public_address_is_the_way_out() -> None:
     assert set(terraform.resources("azurerm_public_ip")) == {"nat"}
     (association,) = terraform.resources("azurerm_nat_gateway_public_ip_association").values()
@@ -236,6 +250,6 @@ def test_the_galleries_have_names_that_the_factory_takes() -> None:
 
 
 def test_no_secret_is_written_down() -> None:
-    for path in terraform.INFRA.iterdir():
+    for path in filter(Path.is_file, terraform.INFRA.rglob("*")):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"AccountKey=|sig=[A-Za-z0-9%]{20}|(secret|password)\s*=\s*\"", text), path.name

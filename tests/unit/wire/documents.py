@@ -29,6 +29,7 @@ spec:
       - {shell: scripts/install.sh, env: {JAVA_VERSION: "21"}}
       - {ansible: playbook.yml}
       - {file: files/app.conf, destination: /etc/app.conf}
+  serves: [{port: 8443, when: deployed}, {port: 514, protocol: udp}]
   verify:
     goss: goss.yaml
     smoke: [tests/smoke.sh]

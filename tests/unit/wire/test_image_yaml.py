@@ -16,8 +16,11 @@ from pipeline_core.domain.definitions import (
     FileStep,
     OsTraits,
     RebuildOn,
+    ServedPort,
+    ServedWhen,
     ShellStep,
     TargetRegion,
+    Transport,
     Waiver,
     WaiverKind,
     Webhook,
@@ -57,6 +60,10 @@ def test_every_key_reaches_the_definition() -> None:
         ShellStep(script="scripts/install.sh", env=(("JAVA_VERSION", "21"),)),
         AnsibleStep(playbook="playbook.yml"),
         FileStep(path="files/app.conf", destination="/etc/app.conf"),
+    )
+    assert definition.serves == (
+        ServedPort(port=514, protocol=Transport.UDP),
+        ServedPort(port=8443, when=ServedWhen.DEPLOYED),
     )
     assert definition.verify.goss == "goss.yaml"
     assert definition.verify.smoke == ("tests/smoke.sh",)
@@ -128,6 +135,15 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
     "large disk": ("spec.build.osDiskSizeGb", 4096, "spec.build.osDiskSizeGb", "4095"),
     "no disk": ("spec.build.osDiskSizeGb", 0, "spec.build.osDiskSizeGb", "1"),
     "disk as text": ("spec.build.osDiskSizeGb", "128", "spec.build.osDiskSizeGb", "number"),
+    "port zero": ("spec.serves", [{"port": 0}], "spec.serves[0].port", "1"),
+    "port beyond the last": ("spec.serves", [{"port": 65536}], "spec.serves[0].port", "65535"),
+    "port as text": ("spec.serves", [{"port": "8443"}], "spec.serves[0].port", "number"),
+    "no port": ("spec.serves", [{"protocol": "tcp"}], "spec.serves[0].port", "add it"),
+    "unknown protocol": ("spec.serves", [{"port": 1, "protocol": "sctp"}], "spec.serves[0].protocol", "'tcp' or 'udp'"),
+    "unknown time": ("spec.serves", [{"port": 1, "when": "later"}], "spec.serves[0].when", "'boot' or 'deployed'"),
+    "port twice": ("spec.serves", [{"port": 1}, {"port": 1, "protocol": "tcp"}], "spec.serves[1]", "keep one"),
+    "port of SSH": ("spec.serves", [{"port": 22}], "spec.serves[0]", "SSH"),
+    "many ports": ("spec.serves", [{"port": 1000 + each} for each in range(51)], "spec.serves", "50"),
     "short timeout": ("spec.build.timeout", "4m", "spec.build.timeout", "5m to 8h"),
     "long timeout": ("spec.build.timeout", "481m", "spec.build.timeout", "5m to 8h"),
     "timeout as number": ("spec.build.timeout", 60, "spec.build.timeout", "quotes"),
@@ -272,6 +288,20 @@ def test_all_errors_come_at_once_also_those_over_two_keys() -> None:
     }
 
 
+def test_the_same_port_may_be_served_by_both_protocols_in_any_order() -> None:
+    ports = [{"port": 53, "protocol": "udp"}, {"port": 53}]
+    both = [
+        image_yaml.parse_definition(changed("spec.serves", each), bundle=BUNDLE, location=HERE).serves
+        for each in (ports, ports[::-1])
+    ]
+    assert [str(each) for each in both[0]] == ["53/tcp", "53/udp"]
+    assert both[0] == both[1]
+
+
+def test_a_definition_that_serves_nothing_is_the_default() -> None:
+    assert image_yaml.parse_definition(MINIMAL, bundle=BUNDLE, location=HERE).serves == ()
+
+
 def test_neither_parent_nor_marketplace_is_refused() -> None:
     document = copy.deepcopy(MINIMAL)
     del document["spec"]["parent"]
@@ -305,7 +335,15 @@ JSON = st.recursive(
 
 @given(
     place=st.sampled_from(
-        ["metadata", "spec", "spec.build", "spec.build.provisioners", "spec.verify", "spec.notify"]
+        [
+            "metadata",
+            "spec",
+            "spec.build",
+            "spec.build.provisioners",
+            "spec.serves",
+            "spec.verify",
+            "spec.notify",
+        ]
     ),
     value=JSON,
 )

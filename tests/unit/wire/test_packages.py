@@ -20,6 +20,7 @@ def encoded(value: Any) -> bytes:
 
 def test_packages_are_read_as_they_were_reported() -> None:
     full = {**BASH, "arch": "x86_64", "epoch": 1, "vendor": "V", "license": "L", "source": "s.src.rpm"}
+    full |= {"module": "a:1:2:c", "repository": "baseos"}
     packages, simulated = reported.parse_packages(encoded([full, {**BASH, "later": "field"}]))
     assert packages == (
         Package(
@@ -31,6 +32,8 @@ def test_packages_are_read_as_they_were_reported() -> None:
             vendor="V",
             license="L",
             source="s.src.rpm",
+            module="a:1:2:c",
+            repository="baseos",
         ),
         Package(name="bash", version="5.1.8", release="9.el9"),
     )
@@ -78,9 +81,11 @@ def test_unknown_advisories_are_not_none_at_all(content: dict[str, Any]) -> None
         encoded([{**BASH, "epoch": -1}]),
         encoded([{**BASH, "epoch": 10**30}]),
         encoded([{**BASH, "license": "x" * 20_001}]),
+        encoded([{**BASH, "module": "a:1 b"}]),
+        encoded([{**BASH, "repository": "r" * 401}]),
         encoded([BASH] * 10_001),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_an_odd_list_of_packages_is_refused_in_few_words(content: bytes) -> None:
     with pytest.raises(MalformedMessage, match=r"packages\.json cannot be read") as refused:

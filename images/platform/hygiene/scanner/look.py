@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from scanner import accounts, agents, contents, leftovers, machine, search
+from scanner import accounts, agents, build_sources, contents, leftovers, machine, search
 from scanner.failure import CannotLook
 from scanner.finding import Finding, Judged, shown_name
 from scanner.provenance.rpms import Rpms
@@ -20,6 +20,7 @@ _JUDGES: tuple[tuple[str, Callable[[System], Iterator[Finding]]], ...] = (
     ("enrolment", agents.judge),
     ("leftover", leftovers.judge),
     ("machine-state, machine-name", machine.judge),
+    ("build-source", build_sources.judge),
 )
 
 

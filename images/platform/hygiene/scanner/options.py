@@ -15,13 +15,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """`root` is empty for the machine itself. `booted` is in seconds since 1970, None for the kernel's own."""
+    """`root` is empty for the machine itself. `booted` is in seconds since 1970, None for the kernel's own.
+
+    `only_build` are hosts that no deployed machine reaches.
+    """
 
     root: str = ""
     phase: str = ""
     booted: int | None = None
     form: str = "text"
     waived: str = ""
+    only_build: tuple[str, ...] = ()
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -30,7 +34,7 @@ def parse(words: Sequence[str]) -> Options:
         raise Refused(f"{words[-1]} has no value")
     found = {}
     for name, value in zip(words[::2], words[1::2]):
-        if name not in ("--root", "--phase", "--booted", "--format", "--waived"):
+        if name not in ("--root", "--phase", "--booted", "--format", "--waived", "--only-build"):
             raise Refused(f"unknown option {name}")
         found[name] = value
     if found.get("--phase") not in _PHASES:
@@ -46,6 +50,7 @@ def parse(words: Sequence[str]) -> Options:
         booted=None if booted is None else int(booted),
         form=found.get("--format", "text"),
         waived=found.get("--waived", ""),
+        only_build=tuple(found.get("--only-build", "").split()),
     )
 
 

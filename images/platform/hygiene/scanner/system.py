@@ -36,6 +36,7 @@ class System:
     """`root` is empty for the machine itself. `booted` and `now` are in seconds since 1970.
 
     `builder` is the user of the build, and `host` the name of the machine that runs this, empty where unknown.
+    `only_build` are hosts that builds use and no deployed machine does.
     """
 
     root: str
@@ -45,6 +46,7 @@ class System:
     builder: str
     host: str
     accounts: tuple[Account, ...]
+    only_build: tuple[str, ...] = ()
 
     def path(self, name: str) -> str:
         """Where the file `name` of the system is for this program."""

@@ -27,8 +27,15 @@ OPENSSL = {
     "source": "openssl-3.2.2-6.el9_5.1.src.rpm",
 }
 OWN = {"name": "payments+c++", "version": "1^git~1", "release": "1", "vendor": "Payments"}
+MODULAR = {
+    **OPENSSL,
+    "name": "nodejs",
+    "module": "nodejs:18:904:rhel9",
+    "repository": "rhel-9-for-x86_64-appstream-rhui-rpms",
+}
 KEY = {"name": "gpg-pubkey", "version": "fd431d51", "release": "4ae0493b"}
 ALL: list[dict[str, Any]] = [RELEASE, OPENSSL, OWN, KEY]
+RED_HATS = "&upstream=openssl-3.2.2-6.el9_5.1.src.rpm"
 
 
 def rendered(packages: list[dict[str, Any]], **changes: Any) -> bytes:
@@ -71,14 +78,20 @@ def test_the_library_of_cyclonedx_reads_the_same_packages() -> None:
             "?arch=x86_64&distro=rhel-9.6&epoch=1&upstream=openssl-3.2.2-6.el9_5.1.src.rpm",
         ),
         (OWN, "pkg:rpm/payments%2Bc%2B%2B@1%5Egit~1-1?distro=rhel-9.6"),
+        (
+            MODULAR,
+            "pkg:rpm/redhat/nodejs@3.2.2-6.el9_5.1?arch=x86_64&distro=rhel-9.6&epoch=1"
+            f"&repository_id=rhel-9-for-x86_64-appstream-rhui-rpms&rpmmod=nodejs:18:904:rhel9{RED_HATS}",
+        ),
         ({**OWN, "vendor": "Red Hat, Inc. (not)"}, "pkg:rpm/payments%2Bc%2B%2B@1%5Egit~1-1?distro=rhel-9.6"),
     ],
-    ids=["of the vendor", "of a team", "of somebody like the vendor"],
+    ids=["of the vendor", "of a team", "of a module", "of somebody like the vendor"],
 )
 def test_every_package_has_a_purl_that_advisories_find(package: dict[str, Any], purl: str) -> None:
     (component,) = [each for each in document([RELEASE, package])["components"] if each["purl"] == purl]
     assert component["bom-ref"] == purl
     read = PackageURL.from_string(purl)
+    assert read.qualifiers.get("rpmmod", "") == package.get("module", "")
     assert (read.name, read.version) == (package["name"], f"{package['version']}-{package['release']}")
 
 

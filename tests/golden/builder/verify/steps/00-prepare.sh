@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 0 of 1: prepare'
+printf '%s\n' 'imagefactory: step 0 of 2: prepare'
 rm -rf -- /run/imagefactory
 install -d -m 0755 /run/imagefactory /run/imagefactory/results
 install -m 0644 -- /tmp/imagefactory-catalog.json /run/imagefactory/catalog.json
