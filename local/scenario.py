@@ -17,9 +17,13 @@ _LAST = re.compile(r"step (\d+) of \1:")
 
 
 class PackerScenario(NamedTuple):
-    """The outcome of a build. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
-    `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds. `fail-ports` does not serve the
-    first declared port, and with `fail-undeclared` a port answers that nobody declared."""
+    """The outcome of a build.
+
+    Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`, `fail-capacity` (Azure has no
+    machine), and `fail-<check>` for what a check finds. `fail-ports` does not serve the first declared port, and
+    with `fail-undeclared` a port answers that nobody declared. `restart`: a new kernel came, so the machine restarts,
+    and the connection is cut during the step. `restart-late`: it goes down a moment after that step has ended.
+    """
 
     name: str = "ok"
     step: str = ""
@@ -30,6 +34,10 @@ class PackerScenario(NamedTuple):
     def is_of_step(self) -> bool:
         """True if one step fails."""
         return self.name in ("hang", "drop", "fail-provisioner", "fail-hygiene")
+
+    def restarts(self, announced: str) -> bool:
+        """Whether the step with this line restarts the machine."""
+        return self.name in ("restart", "restart-late") and "-restart.sh" in announced
 
     def hits(self, announced: str) -> bool:
         """Whether the step with this line (empty: it has none) fails, if no earlier step failed."""

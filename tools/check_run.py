@@ -16,8 +16,8 @@ def broken(facts: dict[str, object]) -> list[str]:
     found = []
     if facts["result"] != "ok" or facts["duplicate_builds"] != 0:
         found.append(f"result {facts['result']}, {facts['duplicate_builds']} duplicate builds")
-    if not isinstance(images, list) or len(images) != 6:
-        found.append("not six images")
+    if not isinstance(images, list) or len(images) != 7:
+        found.append("not seven images")
     if not isinstance(seconds, int | float) or seconds > limit:
         found.append(f"{seconds} s, {limit} are allowed")
     return found

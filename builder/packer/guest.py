@@ -20,6 +20,11 @@ _CLEAN = (
     "kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)",
     'kept+=(SUDO_USER="${SUDO_USER:-}")',  # the user of the build, which is removed at its end
 )
+RESTARTING = (
+    f"{ROOT}/restarting"  # a platform script that restarts the machine leaves the id of its boot here
+)
+_WAIT_SECONDS = 10  # between two looks at a machine that has not gone down yet
+_BOOT_SECONDS = 60  # of one look at a machine that starts
 _CLEANLY = '/usr/bin/env -i "${kept[@]}" '
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _HEAD = """\
@@ -44,9 +49,31 @@ def prepare(title: str, digests: Mapping[str, str]) -> str:
     return _script(title, lines)
 
 
+def wait(title: str) -> str:
+    """End with 0 when the machine is up after its restart, or at once if it does not restart; else with 75."""
+    boot = "/proc/sys/kernel/random/boot_id"
+    lines = [
+        # The folder is in memory. Without it this is another boot.
+        f"if [ -d {ROOT} ] && [ ! -e {RESTARTING} ]; then",
+        "  printf '%s\\n' 'the machine does not restart'",
+        "  exit 0",
+        "fi",
+        f'if [ -e {RESTARTING} ] && [ "$(cat {RESTARTING})" = "$(cat {boot})" ]; then',
+        "  printf '%s\\n' 'the machine has not gone down yet'",
+        f"  sleep {_WAIT_SECONDS}",
+        "  exit 75",
+        "fi",
+        f"state=$(timeout {_BOOT_SECONDS} systemctl is-system-running --wait || true)",
+        f'printf \'kernel %s, boot %s, system %s\\n\' "$(uname -r)" "$(cat {boot})" "$state"',
+        'case "$state" in running | degraded) exit 0 ;; esac',
+        "exit 75",
+    ]
+    return _script(title, lines)
+
+
 def renew(title: str, name: str, digest: str) -> str:
     """Check and unpack one archive again. It replaces the unpacked folder, which a step may have changed."""
-    # After a restart of the machine all staged files are gone, and no step can go on.
+    # After a restart that a team's step has made all staged files are gone, and no step can go on.
     lines = [f"[ -d {RESULTS} ]", f"rm -rf -- {ROOT}/{name}", *_unpacked(name, digest)]
     return _script(title, lines)
 

@@ -13,7 +13,7 @@ from builder.packer.progress import PlannedStep
 from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire import packages as reported
-from pipeline_core.wire.job import BuildJob, Step
+from pipeline_core.wire.job import BuildJob, JobVolume, Step
 
 Block = dict[str, object]
 
@@ -21,9 +21,28 @@ Block = dict[str, object]
 # `-p`: bash reads no file of BASH_ENV and no exported function of the image before the script's first line.
 _AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _CHECK = "hygiene-check"  # in the name of the script that ends the build stage
+_RESTART = "restart"  # in the name of the script of `before/` that may restart the machine
 _VERIFY = "platform/verify/run.sh"
 # Kinds of the platform's steps. `ports` is the one that runs in the builder's container.
-_PREPARE, _PLATFORM, _RENEW, _VERIFIES, _PORTS = ("prepare", "platform", "renew", "verify", "ports")
+_PREPARE, _PLATFORM, _RESTARTS, _WAITS, _RENEW, _VERIFIES, _PORTS = (
+    "prepare",
+    "platform",
+    "restart",
+    "wait",
+    "renew",
+    "verify",
+    "ports",
+)
+_SENT = {  # what a step finds in /tmp. Earlier steps have taken what was sent before, or a restart has
+    _PREPARE: ("bundle.tar.gz", "platform.tar.gz", "catalog.json"),
+    _RENEW: ("platform.tar.gz",),
+}
+# Packer's own words for one block. It may lose the connection of a script that restarts the machine. The next script
+# is tried again, with a new upload, whatever its end: too early it ends with 75, or the machine goes down under it.
+_WAYS: dict[str, Block] = {
+    _RESTARTS: {"expect_disconnect": True, "skip_clean": True},
+    _WAITS: {"max_retries": 30, "start_retry_timeout": "15m"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +72,7 @@ class _Part:
     @property
     def is_ours(self) -> bool:
         """True for a step of the platform."""
-        return self.kind in (_PREPARE, _PLATFORM, _RENEW, _VERIFIES, _PORTS)
+        return self.kind in (_PREPARE, _PLATFORM, _RESTARTS, _WAITS, _RENEW, _VERIFIES, _PORTS)
 
 
 def plan(
@@ -89,13 +108,13 @@ def plan(
         )
         steps.append(step)
         scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(step.printed)))
-    blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
+    blocks: list[Block] = []
     for part, script in zip(parts, scripts, strict=True):
-        blocks += [_upload("platform.tar.gz")] if part.kind == _RENEW else []
+        blocks += [_upload(name) for name in _SENT.get(part.kind, ())]
         blocks.append(
             ports.block(script.file)
             if part.kind == _PORTS
-            else _run(script.file, is_last=script is scripts[-1])
+            else _run(script.file, _WAYS.get(part.kind, {}), is_last=script is scripts[-1])
         )
     results = _results(job)
     blocks += [_download(name) for name in results]
@@ -104,7 +123,14 @@ def plan(
 
 def _build_parts(job: BuildJob, platform: frozenset[str], shared: Mapping[str, str]) -> list[_Part]:
     parts = [_prepare(job)]
-    parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/before")]
+    for name in _scripts(platform, "platform/before"):
+        parts.append(_platform_part(job, name, shared))
+        if _restarts(name):
+            # Everything staged is in memory. A machine that did not restart is prepared again too.
+            parts += [
+                _Part(kind=_WAITS, title="platform: wait for the restart", text=guest.wait),
+                _prepare(job),
+            ]
     if job.is_root:
         parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/roots")]
     parts += [_team_part(step, shared) for step in job.steps]
@@ -150,7 +176,7 @@ def _platform_part(job: BuildJob, name: str, shared: Mapping[str, str]) -> _Part
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
     environment = {**shared, **_environment(job), **(_waived(job) if _CHECK in name else {})}
     return _Part(
-        kind=_PLATFORM,
+        kind=_RESTARTS if _restarts(name) else _PLATFORM,
         title=f"platform: {name}",
         text=lambda title: run(title, guest.PLATFORM, name, environment, is_ours=True),
     )
@@ -171,8 +197,13 @@ def _team_part(step: Step, shared: Mapping[str, str]) -> _Part:
 
 
 def _environment(job: BuildJob) -> dict[str, str]:
-    """The variables that every script of the platform gets."""
-    return {
+    """The variables that every script of the platform gets. What a definition does not ask for has none."""
+    asked = {
+        "IMAGEFACTORY_FIPS": "1" if job.hardening.fips else "",
+        "IMAGEFACTORY_HARDENING": job.hardening.profile,
+        "IMAGEFACTORY_VOLUMES": "\n".join(map(_volume, job.volumes)),
+    }
+    return {name: value for name, value in asked.items() if value} | {
         "IMAGEFACTORY_BUILD": job.build,
         "IMAGEFACTORY_BUNDLE": guest.BUNDLE,
         "IMAGEFACTORY_CATALOG": guest.CATALOG,
@@ -187,6 +218,14 @@ def _serves(job: BuildJob) -> dict[str, str]:
     """What the firewall lets in beside SSH, such as `53/udp=boot 8443/tcp=deployed`. Nothing is set for no port."""
     served = " ".join(f"{each}={each.when}" for each in job.serves)
     return {"IMAGEFACTORY_SERVES": served} if served else {}
+
+
+def _volume(volume: JobVolume) -> str:
+    return f"{volume.mount}\t{volume.gb}\t{volume.share}"
+
+
+def _restarts(name: str) -> bool:
+    return PurePosixPath(name).parent.name == "before" and _RESTART in PurePosixPath(name).name
 
 
 def _waived(job: BuildJob) -> dict[str, str]:
@@ -224,11 +263,12 @@ def _download(name: str) -> Block:
     }
 
 
-def _run(file: str, *, is_last: bool) -> Block:
+def _run(file: str, ways: Block, *, is_last: bool) -> Block:
     # After the last step the user and its files are gone, so there is nothing to clean up.
     # Binary, because Packer would otherwise change line ends inside a team's values and corrupt lines of more than
     # 64 KiB.
-    return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}}
+    shell = {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}
+    return {"shell": shell | ways}
 
 
 def _step_problems(job: BuildJob, bundle: frozenset[str]) -> Iterable[str]:

@@ -7,14 +7,15 @@ import posixpath
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from local import scenario
+from local import scenario, staging
 from local.guest import replies
 from local.guest.recording import Recording
 from local.recorded import results
 from local.scenario import PackerScenario
+from local.staging import Staging
 
 ADDRESS: Final = "127.0.0.1"  # every machine answers there
 FILE_BYTES: Final = 64 * 1024 * 1024  # of all files of one machine together
@@ -41,7 +42,9 @@ class Guest:
     folders: set[str] = field(default_factory=set)
     closers: set[Callable[[], None]] = field(default_factory=set)
     profile: str = "recorded"
+    staged: Staging = field(default_factory=Staging)
     is_up: bool = True
+    is_restarting: bool = False
 
     @property
     def home(self) -> str:
@@ -85,16 +88,41 @@ class Guest:
 
     def run(self, command: str) -> replies.Reply:
         """Record a command and return its outcome."""
-        reply = replies.to_command(command, self.files, self.scenario)
+        reply = self._on_machine(replies.to_command(command, self.files, self.scenario))
         for content in self.files.values() if reply.step else ():
             found = _PROFILE.search(content[:65536])
             self.profile = found[1].decode() if found else self.profile
-        ends = reply.fate is replies.CommandEnd.ENDS
+        ends = reply.fate in (replies.CommandEnd.ENDS, replies.CommandEnd.RESTARTS_LATER)
         self.recording.command(
             command, step=reply.step, answer=reply.fate.value, exit_code=reply.exit_code if ends else None
         )
         self.files.pop(reply.removed, None)
         return reply
+
+    def _on_machine(self, reply: replies.Reply) -> replies.Reply:
+        """The reply of a machine with what it has in memory and on its disk."""
+        if reply.fate is replies.CommandEnd.RESTARTS_LATER:
+            self.staged.is_going_down = True
+        if not reply.script:
+            return reply
+        refusal = self.staged.run(reply.script, self.files)
+        if refusal is not None:
+            return replace(reply, exit_code=refusal.exit_code, output=f"{reply.step}\n{refusal.output}")
+        for path in staging.taken(reply.script):
+            del self.files[path]
+        return reply
+
+    def go_down(self) -> None:
+        """Begin to restart: all connections are cut and nobody can sign in. Its disk stays as it is."""
+        self.is_restarting = True
+        for close in tuple(self.closers):
+            close()
+        self.closers.clear()
+
+    def come_up(self) -> None:
+        """End the restart, with an empty memory."""
+        self.staged.restart()
+        self.is_restarting = False
 
     def stop(self) -> None:
         """Switch the machine off. This ends its connections and deletes the files in /tmp."""
@@ -110,6 +138,7 @@ class Guest:
             "machine": self.machine,
             "tags": dict(self.tags),
             "is_up": self.is_up,
+            "boots": self.staged.boots,
             "entries": list(self.recording.entries),
             "dropped": self.recording.dropped,
         }
@@ -150,7 +179,7 @@ class Guests:
             (
                 each
                 for each in self._guests.values()
-                if each.is_up and each.user == user and wanted in each.keys
+                if each.is_up and not each.is_restarting and each.user == user and wanted in each.keys
             ),
             None,
         )

@@ -25,17 +25,23 @@ class CommandEnd(Enum):
     ENDS = "ends"  # with output and exit code
     HANGS = "hangs"  # as long as the client is connected
     DROPS = "drops"  # the connection is cut during the command
+    RESTARTS = "restarts"  # the same, and the machine comes up again
+    RESTARTS_LATER = "restarts later"  # with output and exit code, and then the machine restarts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer. `step` is the line of the script that the command would run. `removed` is a file that it deletes."""
+    """The answer. `step` is the line of the script that the command would run. `removed` is a file that it deletes.
+
+    `script` is the text of the script, empty where none is run or it ends with an error.
+    """
 
     fate: CommandEnd = CommandEnd.ENDS
     exit_code: int = 0
     output: str = ""
     step: str = ""
     removed: str = ""
+    script: str = ""
 
 
 def to_command(command: str, files: Mapping[str, bytes], scenario: PackerScenario) -> Reply:
@@ -50,7 +56,7 @@ def to_command(command: str, files: Mapping[str, bytes], scenario: PackerScenari
     if content is None:
         text = f"bash: {script['path']}: No such file or directory\n"
         return Reply(exit_code=_NOT_FOUND, output=text)
-    return _to_script(announced(content), scenario)
+    return _to_script(content, scenario)
 
 
 def announced(script: bytes) -> str:
@@ -59,10 +65,16 @@ def announced(script: bytes) -> str:
     return found[1] if found else ""
 
 
-def _to_script(step: str, scenario: PackerScenario) -> Reply:
+def _to_script(content: bytes, scenario: PackerScenario) -> Reply:
+    step = announced(content)
     said = f"{step}\n" if step else ""
+    if scenario.restarts(step):
+        is_late = scenario.name == "restart-late"
+        fate = CommandEnd.RESTARTS_LATER if is_late else CommandEnd.RESTARTS
+        return Reply(fate=fate, output=f"{said}the machine restarts\n", step=step)
     if not scenario.hits(step):
-        return Reply(output=f"{said}{NOTE}\n", step=step)
+        script = content.decode("utf-8", "replace") if step else ""
+        return Reply(output=f"{said}{NOTE}\n", step=step, script=script)
     output = f"{scenario.output.rstrip()}\n" if scenario.output else f"emulated guest: {scenario.name}\n"
     match scenario.name:
         case "hang":

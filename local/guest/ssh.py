@@ -13,6 +13,9 @@ from local.guest.guests import ADDRESS, Guest, Guests
 from local.guest.replies import CommandEnd
 
 _LOGIN_SECONDS: Final = 30
+_LATE_SECONDS: Final = 0.5  # from the end of a step that restarts the machine until it goes down
+_DOWN_SECONDS: Final = 1.0  # how long it is down
+_PATIENCE_SECONDS: Final = 0.2  # of a script that meets a machine which has not gone down yet
 
 
 class _Server(asyncssh.SSHServer):
@@ -82,11 +85,26 @@ async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
         return
     reply = guest.run(process.command.rstrip("\n"))
     process.stdout.write(reply.output.encode())
-    if reply.fate is CommandEnd.ENDS:
-        process.exit(reply.exit_code)
-        return
-    await process.stdout.drain()
-    if reply.fate is CommandEnd.DROPS:
-        process.channel.get_connection().abort()
-    else:
-        await process.wait_closed()
+    match reply.fate:
+        case CommandEnd.ENDS:
+            if reply.exit_code and guest.staged.is_going_down:
+                await asyncio.sleep(_PATIENCE_SECONDS)
+            process.exit(reply.exit_code)
+        case CommandEnd.RESTARTS_LATER:
+            process.exit(reply.exit_code)
+            asyncio.get_running_loop().call_later(_LATE_SECONDS, _restart, guest)
+        case CommandEnd.RESTARTS:
+            await process.stdout.drain()
+            _restart(guest)
+        case CommandEnd.DROPS:
+            await process.stdout.drain()
+            process.channel.get_connection().abort()
+        case CommandEnd.HANGS:
+            await process.stdout.drain()
+            await process.wait_closed()
+
+
+def _restart(guest: Guest) -> None:
+    """The machine goes down, and comes up after a while."""
+    guest.go_down()
+    asyncio.get_running_loop().call_later(_DOWN_SECONDS, guest.come_up)

@@ -15,6 +15,7 @@ from typing import Any
 
 from local.recorded import results
 from local.recorded.cloud import Cloud, CloudError
+from local.recorded.machine import RecordedMachine
 from local.recorded.template import Template, TemplateStep, block, blocks
 from local.scenario import PackerScenario
 
@@ -90,6 +91,7 @@ class RecordedBuild:
             folder = f"{self._home}/resourceGroups/{group}/providers/Microsoft.Compute/images"
             self._managed_image = f"{folder}/{self._source['managed_image_name']}"
         self._is_capturing = not self._source.get("skip_create_image")
+        self._machine = RecordedMachine(scenario, output.say, output.message)
 
     def run(self) -> str:
         """The artifact's id, empty if no image is made. Raises BuildFailed, CloudError or Interrupted."""
@@ -212,6 +214,9 @@ class RecordedBuild:
             time.sleep(_STEP_SECONDS)
             if is_hit:
                 self._fail_step()
+            failed = self._machine.take(step, announced, _script(step))
+            if failed:
+                raise BuildFailed(failed)
 
     def _fail_step(self) -> None:
         for line in self._scenario.output.splitlines():

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PREFIX = "imagefactory-"
-LEAST_FREE = 64 * 1024 * 1024  # bytes that a run needs; six images and their logs take about half
+LEAST_FREE = 64 * 1024 * 1024  # bytes that a run needs; seven images and their logs take about half
 _LOCK = "run.lock"
 
 

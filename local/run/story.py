@@ -1,4 +1,4 @@
-"""The events of a run: register six images, publish a new RHEL, ask for one rebuild. It waits for each one."""
+"""The events of a run: register seven images, publish a new RHEL, ask for one rebuild. It waits for each one."""
 
 import json
 import os
@@ -17,7 +17,10 @@ from local.run import demonstration
 from local.run.stack import CHECKOUT, LIVE, Stack
 from local.run.watch import find_dead
 
-IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
+IMAGES = (
+    *("rhel9-base", "rhel9-java", "rhel9-node", "rhel9-python", "rhel9-vault"),
+    *("payments-api", "ml-worker"),
+)
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
 _RETRY = 1.0  # seconds between two questions to a factory that is out of reach
@@ -67,7 +70,7 @@ class Story:
         self.admin = self._client("operator", "Factory.Admin")
 
     def register(self) -> None:
-        """Register the platform steps and the six images as the `imagefactory` command does, parents first."""
+        """Register the platform steps and the seven images as the `imagefactory` command does, parents first."""
         images = demonstration.prepare(CHECKOUT / "images", self.stack.folder / demonstration.FOLDER)
         platform = folders.load_platform(images)
         self._patiently(lambda: registration.register_platform(self.admin, platform))

@@ -85,12 +85,36 @@ Provisioner = ShellStep | AnsibleStep | FileStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """How large the volume of a mount point is at least: `gb` in GiB, or `share` in percent of the disk's free space.
+
+    Exactly one of them is given. The shares are taken when all sizes are.
+    """
+
+    mount: str
+    gb: int | None = None
+    share: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardening:
+    """How a base is hardened. `profile` is the scanner's, None for the one that SecOps' platform steps name.
+
+    Descendants inherit what was done, so no child has one of its own.
+    """
+
+    profile: str | None = None
+    fips: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecipe:
     """How the image is made."""
 
     vm_size: str
     timeout: timedelta
     os_disk_gb: int | None = None  # at least so large; None: as large as the source's
+    volumes: tuple[Volume, ...] = ()
     catalog: tuple[str, ...] = ()
     provisioners: tuple[Provisioner, ...] = ()
 
@@ -233,6 +257,7 @@ class ImageDefinition:
     rebuild: RebuildRules
     retention: Retention
     bundle: Digest
+    hardening: Hardening = Hardening()
     major: int = 1
     plan: PurchasePlan | None = None  # the plan that the document expects; the Marketplace's own is used
     serves: tuple[ServedPort, ...] = ()  # sorted by port and protocol; not inherited from the parent

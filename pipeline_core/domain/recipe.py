@@ -2,19 +2,19 @@
 
 from datetime import date
 
-from pipeline_core.domain.definitions import AnsibleStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.definitions import AnsibleStep, Hardening, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.fingerprint import sha256_of
 from pipeline_core.domain.names import Digest
 
 
 def recipe_digest(definition: ImageDefinition) -> Digest:
-    """Digest of the operating system traits, the provisioners in order and the major version.
+    """Digest of the operating system traits, the provisioners in order, the hardening and the major version.
 
     Owners, labels, targets of notification, regions, retention, rebuild rules, machine size, timeout and
     what is verified stay outside: they change how an image is run or judged, not what it contains. The size of
     the disk is inside: it is a property of the version (`storageProfile.osDiskImage.sizeInGB`), every machine
-    gets it (ADR 20). So are the served ports: the firewall of the image lets them in. A definition that names no size
-    and no port has the digest of the time before these keys.
+    gets it (ADR 20). So are its volumes, and the served ports: the firewall of the image lets them in. A definition
+    that names none of size, volumes, hardening and ports has the digest of the time before these keys.
     """
     os = definition.os
     shape: dict[str, object] = {
@@ -26,6 +26,10 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
     }
     if definition.build.os_disk_gb is not None:
         shape["os_disk_gb"] = definition.build.os_disk_gb
+    if definition.build.volumes:
+        shape["volumes"] = [[each.mount, each.gb, each.share] for each in definition.build.volumes]
+    if definition.hardening != Hardening():
+        shape["hardening"] = [definition.hardening.profile, definition.hardening.fips]
     if definition.serves:
         shape["serves"] = sorted(map(str, definition.serves))
     return Digest(sha256_of(shape))

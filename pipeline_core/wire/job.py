@@ -139,6 +139,21 @@ class JobPort(_Wire):
         return f"{self.port}/{self.protocol}"
 
 
+class JobVolume(_Wire):
+    """How large the volume of a mount point is at least; see `domain.definitions.Volume`. 0 where it is not given."""
+
+    mount: str
+    gb: Annotated[int, Field(ge=0)] = 0
+    share: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class JobHardening(_Wire):
+    """How a base is hardened. `profile` is empty where the platform steps name it."""
+
+    profile: str = ""
+    fips: bool = False
+
+
 class WaivedFinding(_Wire):
     """A finding of hygiene that SecOps lets the image have: its rule, and its path in the image."""
 
@@ -152,6 +167,7 @@ class BuildJob(_Wire):
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
     same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
     `serves` are the ports that the firewall lets in beside SSH: the build stage sets it, the verify stage tries them.
+    `volumes` is for the build stage alone. `hardening` is the definition's own, in both stages: a child has none.
     """
 
     schema_version: Literal[1] = 1
@@ -169,6 +185,8 @@ class BuildJob(_Wire):
     tests: Tests = Tests()
     serves: tuple[JobPort, ...] = ()
     waived: tuple[WaivedFinding, ...] = ()
+    volumes: tuple[JobVolume, ...] = ()
+    hardening: JobHardening = JobHardening()
     bundle: _Sha256
     platform: _Sha256
     timeout_seconds: Annotated[int, Field(ge=60)]

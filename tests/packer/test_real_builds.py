@@ -86,9 +86,11 @@ def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(
     assert outcome.text.count(replies.NOTE) == len(outcome.plan.scripts)
     asked = bench.asked(job)
     scripts = [script.content.encode() for script in outcome.plan.scripts]
-    again = next(n for n, script in enumerate(outcome.plan.scripts) if script.file.endswith("renew.sh"))
-    sent = [samples.BUNDLE_CONTENT, samples.PLATFORM_CONTENT, b"[]", *scripts]
-    sent.insert(3 + again, samples.PLATFORM_CONTENT)
+    staged = [samples.BUNDLE_CONTENT, samples.PLATFORM_CONTENT, b"[]"]
+    before = {"prepare.sh": staged, "renew.sh": [samples.PLATFORM_CONTENT]}
+    sent = []
+    for script, content in zip(outcome.plan.scripts, scripts, strict=True):
+        sent += [*before.get(script.file.split("-", 1)[1], []), content]
     uploads = [each for each in asked if each["kind"] == "upload"]
     assert [each["sha256"] for each in uploads] == [hashlib.sha256(content).hexdigest() for content in sent]
     assert [each["path"] for each in uploads[:3]] == [

@@ -10,7 +10,7 @@ from tests.runbooks.factory import ServingFactory
 
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingFactory]:
-    """A factory that serves, with six images that are built once."""
+    """A factory that serves, with seven images that are built once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PACKER", "recorded")
         with factory.serving(tmp_path_factory.mktemp("factory")) as made:

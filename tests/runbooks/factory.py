@@ -14,7 +14,7 @@ from local.run import demonstration, stack
 from local.run.stack import Stack
 from local.run.story import Story
 
-_BOUND = 600.0  # seconds for the first six builds; an idle machine needs a twentieth
+_BOUND = 600.0  # seconds for the first seven builds; an idle machine needs a twentieth
 _QUIET = 300.0  # seconds for what a page has set going
 
 
@@ -47,7 +47,7 @@ class ServingFactory:
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[ServingFactory]:
-    """The factory with six images that are built once. It ends with everything that it started."""
+    """The factory with seven images that are built once. It ends with everything that it started."""
     scenario = folder / "scenario.json"
     scenario.write_text("{}", encoding="utf-8")
     with stack.running(folder, scenario=scenario) as running:

@@ -9,7 +9,11 @@ platform=${IMAGEFACTORY_PLATFORM:?}
 settings=$platform/platform/scap/settings.json
 python=/usr/libexec/platform-python
 [[ -x $python ]] || python=python3
-profile=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["harden"] or "")' "$settings")
+profile=${IMAGEFACTORY_HARDENING:-} # the base's own profile
+profile=${profile##*_profile_}
+if [[ -z $profile ]]; then
+  profile=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["harden"] or "")' "$settings")
+fi
 if [[ -z $profile ]]; then
   echo "guide: settings.json names no profile, so only the role hardens"
   exit 0
@@ -19,6 +23,10 @@ tailoring=$platform/platform/scap/tailoring-$profile.xml
 
 work=$(mktemp --directory)
 trap 'rm -rf -- "$work"' EXIT
+if "$BASH" "$platform/platform/fips/wanted.sh"; then
+  "$python" "$platform/platform/fips/tailoring.py" "$tailoring" "$work/tailoring.xml"
+  tailoring=$work/tailoring.xml
+fi
 
 # Generated playbooks use modules of ansible.posix and community.general. On RHEL 9 they come with rhc-worker-playbook.
 added=()

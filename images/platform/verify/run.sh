@@ -48,7 +48,9 @@ write advisories "$work/installed" "$work/available" "$results/advisories.json"
 
 # goss is pinned in the catalog, like every tool.
 "$BASH" "$here/sources/sources.sh" catalog "$IMAGEFACTORY_PLATFORM/catalog.json" "$work/catalog.json" >/dev/null
-read -r url digest < <(write tool goss "$work/catalog.json")
+goss=goss
+[[ $(uname --machine) != aarch64 ]] || goss="goss-arm64"
+read -r url digest < <(write tool "$goss" "$work/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
   --output "$tools/goss" -- "$url"
 printf '%s  %s\n' "$digest" "$tools/goss" | sha256sum --check --status
@@ -64,8 +66,12 @@ run_goss() { # goss ends with 1 if a test fails. Required is that it ran, report
 
 # The tests of every image: invariants that are written independently of the hardening role, and the roles' own tests.
 # They count as hygiene, which no team can switch off.
+fips=()
+if "$BASH" "$here/fips/wanted.sh"; then
+  fips=("$here/verify/fips.yaml")
+fi
 reports=()
-for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/tests/goss.yaml; do
+for test in "$here/verify/invariants.yaml" "${fips[@]}" "$IMAGEFACTORY_PLATFORM"/roles/*/tests/goss.yaml; do
   reports+=("$work/platform-${#reports[@]}.json")
   run_goss "$test" "${reports[-1]}"
 done
@@ -78,7 +84,12 @@ if [[ -n $profile ]]; then
   elif [[ -s $here/scap/tailoring-${profile##*_profile_}.xml ]]; then
     # SecOps' own, which the bases are hardened by. Its profile has the same short id.
     profile=${profile##*_profile_}
-    adjusted=(--tailoring-file "$here/scap/tailoring-$profile.xml")
+    tailoring=$here/scap/tailoring-$profile.xml
+    if ((${#fips[@]})); then
+      "$python" "$here/fips/tailoring.py" "$tailoring" "$work/tailoring.xml"
+      tailoring=$work/tailoring.xml
+    fi
+    adjusted=(--tailoring-file "$tailoring")
   fi
   dnf "${sources[@]}" --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner
   content=$("$BASH" "$here/scap/content.sh" "$work" "${sources[@]}")

@@ -20,6 +20,7 @@ from pipeline_core.domain.definitions import (
     SecurityType,
     ServedPort,
     ShellStep,
+    Volume,
     WaiverKind,
 )
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, PermanentError
@@ -157,6 +158,10 @@ class Launcher:
             tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
             serves=tuple(_served(each) for each in definition.serves),
             waived=self._waived(definition) if is_build else (),
+            volumes=tuple(map(_volume, definition.build.volumes)) if is_build else (),
+            hardening=wire.JobHardening(
+                profile=definition.hardening.profile or "", fips=definition.hardening.fips
+            ),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
@@ -273,6 +278,10 @@ def _step(step: Provisioner) -> wire.Step:
 
 def _served(served: ServedPort) -> wire.JobPort:
     return wire.JobPort(port=served.port, protocol=served.protocol.value, when=served.when.value)
+
+
+def _volume(volume: Volume) -> wire.JobVolume:
+    return wire.JobVolume(mount=volume.mount, gb=volume.gb or 0, share=volume.share or 0)
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:

@@ -102,12 +102,32 @@ class Provisioner(Part):
     destination: values.GuestPathText | None = None
 
 
+class Volume(Part):
+    """How large the volume of a mount point is at least: `sizeGb`, or `share` in percent of the disk's free space."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["sizeGb"]}, {"required": ["share"]}]}
+    )
+
+    mount: Literal["/", "/home", "/opt", "/tmp", "/usr", "/var"]  # noqa: S108 - names a volume
+    size_gb: Annotated[int, Field(ge=1, le=LARGEST_OS_DISK)] | None = None
+    share: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
+class Hardening(Part):
+    """How a base is hardened. A child inherits it and has none of its own."""
+
+    profile: values.ProfileText | None = None
+    fips: bool = False
+
+
 class Build(Part):
     """How the image is made."""
 
     vm_size: values.SizeText = "Standard_D2s_v5"
     timeout: _Timeout = "60m"
     os_disk_size_gb: Annotated[int, Field(ge=1, le=LARGEST_OS_DISK)] | None = None
+    volumes: Annotated[list[Volume], Field(max_length=6)] = Field(default_factory=list)
     catalog: Annotated[list[values.ToolText], Field(max_length=50)] = Field(default_factory=list)
     provisioners: Annotated[list[Provisioner], Field(max_length=100)] = Field(default_factory=list)
 
@@ -207,6 +227,7 @@ class Spec(Part):
     parent: Parent | None = None
     marketplace: Marketplace | None = None
     os: Os = Os()
+    hardening: Hardening | None = None
     build: Build
     serves: Annotated[list[ServedPort], Field(max_length=50)] = Field(default_factory=list)
     verify: Verify = Verify()

@@ -103,11 +103,16 @@ def _definition(parsed: model.Document, bundle: Digest, location: Region) -> Ima
             vm_size=spec.build.vm_size,
             timeout=seconds_of(spec.build.timeout),
             os_disk_gb=spec.build.os_disk_size_gb,
+            volumes=tuple(
+                definitions.Volume(mount=each.mount, gb=each.size_gb, share=each.share)
+                for each in spec.build.volumes
+            ),
             catalog=tuple(spec.build.catalog),
             provisioners=tuple(_step(step) for step in spec.build.provisioners),
         ),
         serves=_served(spec.serves),
-        verify=_verification(spec.verify),
+        hardening=_hardening(spec.hardening),
+        verify=_verification(spec.verify, spec.hardening),
         publish=_publication(spec.publish, location),
         rebuild=definitions.RebuildRules(
             on=frozenset(spec.rebuild.on),
@@ -160,9 +165,18 @@ def _served(ports: list[model.ServedPort]) -> tuple[definitions.ServedPort, ...]
     return tuple(sorted(found, key=lambda each: (each.port, each.protocol.value)))
 
 
-def _verification(verify: model.Verify) -> definitions.Verification:
+def _hardening(hardening: model.Hardening | None) -> definitions.Hardening:
+    if hardening is None:
+        return definitions.Hardening()
+    return definitions.Hardening(profile=hardening.profile, fips=hardening.fips)
+
+
+def _verification(verify: model.Verify, hardening: model.Hardening | None) -> definitions.Verification:
     target = verify.compliance
     compliance = None
+    if target is None and hardening is not None and hardening.profile is not None:
+        # A base is scanned by what it is hardened by. SecOps' policy has the score.
+        compliance = definitions.ComplianceTarget(profile=hardening.profile, min_score=0)
     if target is not None:
         waivers = tuple(
             definitions.Waiver(

@@ -7,6 +7,7 @@ type, because the schema reports it.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from pipeline_core.domain.compliance import short_id
 from pipeline_core.wire.document.part import mapping_at
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT
 from pipeline_core.wire.document.values import shown
@@ -26,7 +27,9 @@ def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
     if spec:  # the schema alone reports a missing `spec`
         yield from _origin(spec)
     yield from _os(mapping_at(spec, "os"))
+    yield from _hardening(spec)
     build = mapping_at(spec, "build")
+    yield from _volumes(build)
     for position, step in enumerate(_list(build.get("provisioners"))):
         if isinstance(step, Mapping):
             yield from _provisioner(f"spec.build.provisioners[{position}]", step)
@@ -122,6 +125,54 @@ def _os(os: Mapping[str, object]) -> Iterator[Problem]:
         )
 
 
+def _hardening(spec: Mapping[str, object]) -> Iterator[Problem]:
+    hardening = mapping_at(spec, "hardening")
+    if spec.get("hardening") is not None and spec.get("parent") is not None:
+        yield Problem(
+            path="spec.hardening",
+            message="belongs to a base: a child is hardened as its parent is, FIPS too",
+            remedy="remove it, or build on a base that has it",
+        )
+        return
+    profile, scanned = hardening.get("profile"), mapping_at(spec, "verify", "compliance").get("profile")
+    if isinstance(profile, str) and isinstance(scanned, str) and short_id(profile) != short_id(scanned):
+        yield Problem(
+            path="spec.verify.compliance.profile",
+            message=f"is {shown(scanned)}, and spec.hardening.profile is {shown(profile)}",
+            remedy="scan a base by the profile that it is hardened by",
+        )
+
+
+def _volumes(build: Mapping[str, object]) -> Iterator[Problem]:
+    volumes, sizes, shares = _list(build.get("volumes")), 0, 0
+    for position, volume in enumerate(volumes):
+        if not isinstance(volume, Mapping):
+            continue
+        given = [key for key in ("sizeGb", "share") if volume.get(key) is not None]
+        if len(given) != 1:
+            yield Problem(
+                path=f"spec.build.volumes[{position}]",
+                message=f"has {'both sizeGb and' if given else 'neither sizeGb nor'} share",
+                remedy="give sizeGb, the size that it has at least, or share, percent of the free space",
+            )
+        sizes += _number(volume.get("sizeGb"))
+        shares += _number(volume.get("share"))
+    yield from _doubles_of_key("spec.build.volumes", "mount", volumes)
+    disk = _number(build.get("osDiskSizeGb"))
+    if disk and sizes > disk:
+        yield Problem(
+            path="spec.build.volumes",
+            message=f"need {sizes} GB, and spec.build.osDiskSizeGb is {disk}",
+            remedy="give a larger disk, or smaller volumes",
+        )
+    if shares > 100:
+        yield Problem(
+            path="spec.build.volumes",
+            message=f"share {shares} percent of the free space",
+            remedy="give shares of 100 percent together at most",
+        )
+
+
 def _provisioner(path: str, step: Mapping[str, object]) -> Iterator[Problem]:
     kinds = [kind for kind in _KINDS if step.get(kind) is not None]
     if len(kinds) > 1:
@@ -172,6 +223,10 @@ def _doubles(path: str, values: Iterable[object], suffix: str = "") -> Iterator[
                 remedy="keep one of them",
             )
         seen.setdefault(value, position)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _list(value: object) -> list[object]:

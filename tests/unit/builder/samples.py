@@ -30,6 +30,7 @@ GITHUB_TOKEN = "ghp_" + "a1B2" * 9  # of the right form, of nobody
 
 PLATFORM = {
     "platform/before/10-update.sh": "#!/bin/bash\n",
+    "platform/before/12-restart.sh": "#!/bin/bash\n",
     "platform/before/20-stage-catalog.sh": "#!/bin/bash\n",
     "platform/roots/30-hardening.yml": "- hosts: all\n",
     "platform/after/80-hygiene-clean.sh": "#!/bin/bash\n",

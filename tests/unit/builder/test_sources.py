@@ -27,7 +27,7 @@ def fetched(root: Path, settings: object, *, stage: str = "build") -> tuple[wire
 
 
 def scripts(job: wire.BuildJob, found: inputs.Inputs) -> dict[str, str]:
-    plan = provisioners.plan(job, found.bundle.names, found.platform.names, "", found.variables)
+    plan = provisioners.plan(job, found.bundle.names, found.platform.names, variables=found.variables)
     return {each.file: each.content for each in plan.scripts}
 
 

@@ -52,6 +52,8 @@ def jobs() -> Sequence[BuildJob]:
             "tailoring": "files/tailoring.xml",
         },
         "serves": [{"port": 514, "protocol": "udp", "when": "deployed"}],
+        "volumes": [{"mount": "/opt", "gb": 20}, {"mount": "/var", "share": 50}],
+        "hardening": {"profile": "stig", "fips": True},
         "bundle": "b" * 64,
         "platform": "c" * 64,
         "timeout_seconds": 3600,

@@ -12,6 +12,7 @@ from pipeline_core.domain.definitions import (
     BuildRecipe,
     ComplianceTarget,
     FileStep,
+    Hardening,
     ImageDefinition,
     OsTraits,
     Publication,
@@ -23,6 +24,7 @@ from pipeline_core.domain.definitions import (
     ShellStep,
     TargetRegion,
     Verification,
+    Volume,
 )
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint, refresh_period
@@ -149,6 +151,10 @@ def test_what_does_not_shape_the_image_does_not_change_its_recipe(change: dict[s
         {"os": OsTraits(security_type=SecurityType.STANDARD)},
         {"build": replace(DEFINITION.build, os_disk_gb=128)},
         {"serves": (ServedPort(port=8443),)},
+        {"build": replace(DEFINITION.build, volumes=(Volume(mount="/opt", gb=10),))},
+        {"build": replace(DEFINITION.build, volumes=(Volume(mount="/opt", share=10),))},
+        {"hardening": Hardening(fips=True)},
+        {"hardening": Hardening(profile="stig")},
         {"build": replace(DEFINITION.build, provisioners=DEFINITION.build.provisioners[::-1])},
         {"build": replace(DEFINITION.build, provisioners=(ShellStep(script="a.sh", env=(("A", "2"),)),))},
     ],

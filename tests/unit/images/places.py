@@ -4,7 +4,10 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 IMAGES = CHECKOUT / "images"
-NAMES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
+NAMES = (
+    *("rhel9-base", "rhel9-java", "rhel9-node", "rhel9-python", "rhel9-vault"),
+    *("payments-api", "ml-worker"),
+)
 
 
 def scripts() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The factory accepts the six images and the platform bundle, and each has the settings that it must have."""
+"""The factory accepts the seven images and the platform bundle, and each has the settings that it must have."""
 
 import ast
 import json
@@ -19,6 +19,7 @@ from tests.unit.images.places import IMAGES, NAMES
 
 PARENTS = {
     "rhel9-java": "rhel9-base",
+    "rhel9-node": "rhel9-base",
     "rhel9-python": "rhel9-base",
     "rhel9-vault": "rhel9-base",
     "payments-api": "rhel9-java",
@@ -185,12 +186,18 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
     order = order_of(planned("build", is_root=True))
     assert order == [
         "05-sources.sh",
+        "05-volumes.sh",
         "10-update.sh",
+        "11-fips.sh",
+        "12-restart.sh",
+        "13-kernels.sh",
+        "14-fips.sh",
         "15-build-tools.sh",
         "20-stage-catalog.sh",
         "05-guide.sh",
         "10-hardening.yml",
         "20-postdeploy.yml",
+        "30-base.sh",
         "70-firewall.sh",
         "80-hygiene-clean.sh",
         "82-sources.sh",
@@ -200,7 +207,7 @@ def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:
 
 
 def test_a_child_is_not_hardened_again() -> None:
-    baked = {"05-guide.sh", "10-hardening.yml", "20-postdeploy.yml"}
+    baked = {"05-guide.sh", "10-hardening.yml", "20-postdeploy.yml", "30-base.sh"}
     assert not baked & {*order_of(planned("build", is_root=False))}
 
 

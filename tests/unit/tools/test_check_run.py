@@ -9,7 +9,7 @@ from tools import check_run
 GOOD: dict[str, Any] = {
     "result": "ok",
     "duplicate_builds": 0,
-    "images": [{}] * 6,
+    "images": [{}] * 7,
     "seconds": 59.9,
     "packer": "recorded",
 }
@@ -23,7 +23,7 @@ GOOD: dict[str, Any] = {
         pytest.param({"seconds": 800, "packer": "real"}, True, id="the real Packer"),
         pytest.param({"result": "failed"}, False, id="a failed run"),
         pytest.param({"duplicate_builds": 1}, False, id="a build too many"),
-        pytest.param({"images": [{}] * 5}, False, id="an image is missing"),
+        pytest.param({"images": [{}] * 6}, False, id="an image is missing"),
     ],
 )
 def test_each_promise_can_be_broken(changed: dict[str, Any], holds: bool) -> None:

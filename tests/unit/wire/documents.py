@@ -24,6 +24,8 @@ spec:
   build:
     vmSize: Standard_D2s_v5
     timeout: 60m
+    osDiskSizeGb: 128
+    volumes: [{mount: /opt, sizeGb: 20}, {mount: /var, share: 50}]
     catalog: [falcon-sensor]
     provisioners:
       - {shell: scripts/install.sh, env: {JAVA_VERSION: "21"}}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain.definitions import (
     AnsibleStep,
     FileStep,
+    Hardening,
     OsTraits,
     RebuildOn,
     ServedPort,
@@ -21,6 +22,7 @@ from pipeline_core.domain.definitions import (
     ShellStep,
     TargetRegion,
     Transport,
+    Volume,
     Waiver,
     WaiverKind,
     Webhook,
@@ -55,6 +57,9 @@ def test_every_key_reaches_the_definition() -> None:
     assert definition.origin == ParentReference(image=ImageName("rhel9-base"), channel=LIVE)
     assert definition.os == OsTraits()
     assert definition.build.timeout == timedelta(hours=1)
+    assert definition.build.os_disk_gb == 128
+    assert definition.build.volumes == (Volume(mount="/opt", gb=20), Volume(mount="/var", share=50))
+    assert definition.hardening == Hardening()
     assert definition.build.catalog == ("falcon-sensor",)
     assert definition.build.provisioners == (
         ShellStep(script="scripts/install.sh", env=(("JAVA_VERSION", "21"),)),

@@ -20,7 +20,8 @@ _NOT = re.compile(r'\{if not "([a-z0-9-]+)":([a-z_]+)\}')
 
 
 def systemctl(words: list[str]) -> int:
-    """enable, disable, mask, is-enabled, show; the rest succeeds."""
+    """enable, disable, mask, is-enabled, is-active, show; the rest succeeds."""
+    asked = {name for word in words if word.startswith("--property=") for name in word[11:].split(",")}
     plain = [word for word in words if not word.startswith("-") and word != "service"]  # `--type service`
     verb, units = (plain[0] if plain else ""), [_unit(each) for each in plain[1:]]
     code = 0
@@ -44,6 +45,13 @@ def systemctl(words: list[str]) -> int:
             state = "masked" if masked else "enabled" if link.is_symlink() else "disabled"
             sys.stdout.write(f"{state}\n")
             code = 0 if state == "enabled" else 1
+        elif verb == "is-active":
+            code = 0 if link.is_symlink() and not masked and _would_start(_text(unit)) else 3
+        elif verb == "show" and asked:
+            facts = _settings(_text(unit))
+            facts["LoadState"] = "masked" if masked else "loaded" if known else "not-found"
+            facts["CanReload"] = "yes" if "ExecReload" in facts else "no"
+            sys.stdout.write("".join(f"{name}={facts.get(name, '')}\n" for name in sorted(asked)))
         elif verb == "show":
             load = "masked" if masked else "loaded" if known else "not-found"
             active = "active" if link.is_symlink() else "inactive"
@@ -64,6 +72,26 @@ def systemctl(words: list[str]) -> int:
 
 def _unit(name: str) -> str:
     return name if "." in name else f"{name}.service"
+
+
+def _text(unit: str) -> str:
+    """The unit's file. One of /etc comes first; a masked one is empty."""
+    for folder in (UNITS, SHIPPED):
+        if (folder / unit).is_file():
+            return (folder / unit).read_text("utf-8")
+    return ""
+
+
+def _settings(text: str) -> dict[str, str]:
+    lines = [line.partition("=") for line in text.splitlines() if line[:1].isalpha()]
+    return {name: value for name, _, value in lines}
+
+
+def _would_start(text: str) -> bool:
+    """Whether the conditions on paths hold, as at a boot."""
+    found = _settings(text)
+    paths = [found[name] for name in ("ConditionPathExists", "ConditionFileNotEmpty") if name in found]
+    return all(Path(path).exists() for path in paths)
 
 
 def authselect(words: list[str]) -> int:

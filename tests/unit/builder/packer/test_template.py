@@ -193,6 +193,9 @@ def test_the_platform_stands_around_the_team_and_deprovision_is_last() -> None:
     assert kinds == [
         "prepare.sh",
         "platform.sh",
+        "restart.sh",
+        "wait.sh",
+        "prepare.sh",
         "platform.sh",
         "shell.sh",
         "ansible.sh",

@@ -15,7 +15,7 @@ from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 
 ROOT = Path(__file__).parents[4]
-FLEET = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
+FLEET = ("rhel9-base", "rhel9-java", "rhel9-node", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
 EXAMPLE = (ROOT / "docs/policy.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
 
 
