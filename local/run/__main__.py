@@ -106,7 +106,9 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
             )
             if packer is not None:
                 story.bound = _REAL_BOUND
-            progress.say("registering the platform steps and seven images, with the catalog of a demonstration")
+            progress.say(
+                "registering the platform steps and seven images, with the catalog of a demonstration"
+            )
             story.register()
             progress.say("first builds: parents before children")
             story.wait_for_first_builds()
