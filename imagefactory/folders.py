@@ -13,7 +13,7 @@ from pipeline_core.domain import waivers
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.domain.policy import OPEN
-from pipeline_core.guard import bundles, catalog, detectors
+from pipeline_core.guard import bundles, catalog, detectors, placeholders
 from pipeline_core.wire import bundle as packing
 from pipeline_core.wire.bundle import DOCUMENT, PackedBundle
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
@@ -96,8 +96,10 @@ def load_platform(folder: Path) -> PlatformFolder:
     except InvalidDocument as error:
         problems += error.problems
     if isinstance(document, dict):
-        problems += [found.as_problem() for found in catalog.check_catalog(document)]
+        of_catalog = (*catalog.check_catalog(document), *placeholders.in_catalog(document))
+        problems += [found.as_problem() for found in of_catalog]
     if bundle is not None:
+        problems += [found.as_problem() for found in placeholders.in_platform(bundle.content)]
         problems += [found.as_problem() for found in bundles.check_sources(bundle.content)]
     if bundle is not None and not any(name.startswith("platform/") for name in bundle.names):
         wrong = "has no folder platform/ with steps"

@@ -23,7 +23,7 @@ from pydantic import (
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import access, captures, dispatch, resource_tags
+from pipeline_core.domain import access, captures, dispatch, placeholder_hosts, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
@@ -81,6 +81,13 @@ def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> Af
     return AfterValidator(check)
 
 
+def _no_placeholder(url: str) -> str:
+    for host in placeholder_hosts.hosts_in(url):
+        if placeholder_hosts.is_example(host):
+            raise ValueError(f"{host} is a placeholder, reserved for examples: give the address of your own")
+    return url
+
+
 def _schedule(text: str) -> str:
     if len(text.split()) != 6:
         raise ValueError("give an NCRONTAB expression of six fields, like '0 */5 * * * *'")
@@ -135,11 +142,15 @@ MaybeGuid = Annotated[
     str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000, or nothing", empty=True)
 ]
 Endpoint = Annotated[
-    str, _matching(_HTTPS, "an https address without a query"), AfterValidator(lambda url: url.rstrip("/"))
+    str,
+    _matching(_HTTPS, "an https address without a query"),
+    AfterValidator(_no_placeholder),
+    AfterValidator(lambda url: url.rstrip("/")),
 ]
 MaybeEndpoint = Annotated[
     str,
     _matching(_HTTPS, "an https address without a query, or nothing", empty=True),
+    AfterValidator(_no_placeholder),
     AfterValidator(lambda url: url.rstrip("/")),
 ]
 Group = Annotated[str, _matching(_GROUP, "the name of a resource group")]

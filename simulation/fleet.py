@@ -15,7 +15,7 @@ SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 SIZE = "Standard_D2s_v5"  # of the machines of builds
 SECOND = {**SOURCE, "sku": "9-raw-gen2"}  # what a chapter builds some roots from
 BUSY = {**SOURCE, "sku": "9-nightly-gen2"}  # another one, with a release every few minutes
-HOST = "tools.example.com"  # that tools come from
+HOST = "tools.factory.corp"  # that tools come from
 SIX = {
     "rhel9-base": None,
     "rhel9-java": "rhel9-base",

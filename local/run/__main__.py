@@ -18,6 +18,7 @@ from local.arm import launch
 from local.real_packer import RealPacker
 from local.run import folder as run_folder
 from local.run import report, scenarios, stack, watch
+from local.run.demonstration import FOLDER
 from local.run.news import LOOK_EVERY, HostNews
 from local.run.progress import Progress
 from local.run.scenarios import Scenario
@@ -105,7 +106,9 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
             )
             if packer is not None:
                 story.bound = _REAL_BOUND
-            progress.say("registering the platform steps and seven images")
+            progress.say(
+                "registering the platform steps and seven images, with the catalog of a demonstration"
+            )
             story.register()
             progress.say("first builds: parents before children")
             story.wait_for_first_builds()
@@ -148,6 +151,9 @@ def _serve(console: Console, running: stack.Stack, outcome: report.RunOutcome) -
     token = running.token("operator", roles=("Factory.Admin",))
     console.print(f"export IMAGEFACTORY_TOKEN={token}", highlight=False, soft_wrap=True)
     console.print("Then, in another terminal: .venv/bin/imagefactory list")
+    console.print(
+        f"To change an image and register it again, use this run's copies: {running.folder / FOLDER}"
+    )
     control = running.folder / "arm" / "arm.json"
     console.print(f"To withdraw a release, deny a tag or break a call (local/README.md, Control): {control}")
     try:

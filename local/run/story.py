@@ -13,6 +13,7 @@ from imagefactory import folders, registration
 from imagefactory.client import Client
 from imagefactory.failures import Unreachable
 from imagefactory.registration import ExpectedVersion
+from local.run import demonstration
 from local.run.stack import CHECKOUT, LIVE, Stack
 from local.run.watch import find_dead
 
@@ -70,10 +71,11 @@ class Story:
 
     def register(self) -> None:
         """Register the platform steps and the seven images as the `imagefactory` command does, parents first."""
-        platform = folders.load_platform(CHECKOUT / "images")
+        images = demonstration.prepare(CHECKOUT / "images", self.stack.folder / demonstration.FOLDER)
+        platform = folders.load_platform(images)
         self._patiently(lambda: registration.register_platform(self.admin, platform))
         for name in IMAGES:
-            folder = folders.load_image(CHECKOUT / "images" / name)
+            folder = folders.load_image(images / name)
             self._patiently(partial(self._register, folder))
             self.watch(self._patiently(self.look))
 

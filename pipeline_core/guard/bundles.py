@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.guard import archive, secrets, sources, steps
+from pipeline_core.guard import archive, placeholders, secrets, sources, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
@@ -43,6 +43,7 @@ def check_definition(
         *secrets.findings_in_texts(_texts(definition), forms),
         *steps.check_steps(definition.build.provisioners, forms),
         *steps.check_webhooks(definition.notify),
+        *placeholders.in_definition(definition),
     )
 
 
@@ -94,9 +95,9 @@ def _parsed(text: bytes) -> object:
 def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding, ...]:
     """What keeps a platform bundle from being put in force with the catalog `given`.
 
-    Builds use the bundle's own catalog, so both must be the same.
+    Builds use the bundle's own catalog, so both must be the same. Settings name no placeholder.
     """
-    found = check_sources(content)
+    found = (*check_sources(content), *islice(placeholders.in_platform(content), FINDING_LIMIT))
     held = catalog_in(content)
     if held is None or held == given:
         return found

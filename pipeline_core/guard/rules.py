@@ -28,6 +28,7 @@ class GuardRule(StrEnum):
     FLOATING_VERSION = "floating-version"  # a value of a team that names `latest` or a wildcard
     HTTP_URL = "http-url"  # an address without encryption in a value of a team
     WEBHOOK_ADDRESS = "webhook-address"  # a webhook to a machine's own address or an unnamed one
+    PLACEHOLDER = "placeholder"  # a host that is reserved for examples, in what is registered
     CATALOG_SHAPE = "catalog-shape"  # keys and types
     CATALOG_SIZE = "catalog-size"  # how many entries and hosts
     CATALOG_HOSTS = "catalog-hosts"  # the allow-list itself

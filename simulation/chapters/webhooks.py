@@ -37,8 +37,8 @@ _SICK: tuple[WebAnswer | FactoryError, ...] = (
     WebAnswer(status=410, body=b""),
     WebAnswer(status=429, body=b"", retry_after=timedelta(minutes=50)),
 )
-_ALWAYS_WELL = ("https://well-0.example.com/", "https://well-1.example.com/")
-_SOMETIMES_SICK = tuple(f"https://sick-{number}.example.com/" for number in range(3))
+_ALWAYS_WELL = ("https://well-0.factory.corp/", "https://well-1.factory.corp/")
+_SOMETIMES_SICK = tuple(f"https://sick-{number}.factory.corp/" for number in range(3))
 # Events that an image has while it is registered.
 _EVENTS = (
     Event.REGISTERED,

@@ -28,7 +28,7 @@ def fleet() -> SimulatedWorld:
     made.register("payments-api", "rhel9-base", team="payments")
     made.drain()
     made.factory.poison.record("rebuild-requests", "garbage")
-    made.factory.receivers.add(FleetReceiver(url="https://hooks.example.com/x", bases=True), world.ADMIN)
+    made.factory.receivers.add(FleetReceiver(url="https://hooks.factory.corp/x", bases=True), world.ADMIN)
     made.drain()
     policies.put(made, limits={"changesPerMinute": 100_000})  # each caller asks thousands of times
     roles: dict[str, tuple[frozenset[str], frozenset[TeamName]]] = {

@@ -163,6 +163,23 @@ def test_a_wrong_value_is_refused_under_its_own_name(name: str, value: str) -> N
     assert set(problems(**{name: value})) == {name}
 
 
+def test_addresses_for_examples_are_refused_all_at_once() -> None:
+    said = problems(
+        AzureWebJobsStorage__blobServiceUri="https://account.blob.example.com",
+        FACTORY_KEY_VAULT_URI="https://kv.invalid/",
+        FACTORY_RECEIVERS_VAULT_URI="https://192.0.2.4",
+        FACTORY_AUTHORITY="https://login.test",
+    )
+    assert set(said) == {
+        "AzureWebJobsStorage__blobServiceUri",
+        "FACTORY_KEY_VAULT_URI",
+        "FACTORY_RECEIVERS_VAULT_URI",
+        "FACTORY_AUTHORITY",
+    }
+    assert "kv.invalid is a placeholder" in said["FACTORY_KEY_VAULT_URI"]
+    assert read(FACTORY_ARM_ENDPOINT="https://localhost:8443").arm_endpoint  # the emulator
+
+
 def test_every_setting_has_a_wrong_value_in_the_table() -> None:
     assert {name for name, _ in WRONG} == set(SAMPLE) - HOSTS_OWN
 

@@ -15,6 +15,7 @@ from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
+from pipeline_core.guard import placeholders
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.bundles import CONTAINER, Bundles, blob_of
 from pipeline_core.services.effects.effects import Effects
@@ -49,7 +50,8 @@ class Platforms:
         a tool leaves the catalog, and one slice of the images that name it.
         """
         access.demand(ApiOperation.PUT_PLATFORM, principal)
-        problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
+        found = (*guard.check_catalog(catalog), *placeholders.in_catalog(catalog))
+        problems = [finding.as_problem() for finding in found]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)
         old = self.records.sources.find_platform()

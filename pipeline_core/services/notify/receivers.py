@@ -25,7 +25,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId, place_of
-from pipeline_core.guard import steps
+from pipeline_core.guard import placeholders, steps
 from pipeline_core.ports import Principal, Secrets, Web
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.notify import owners
@@ -354,7 +354,8 @@ def _demand_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_plain = parts.scheme == "https" and parts.hostname and parts.username is None
-        findings = list(steps.check_webhooks([Webhook(url=url, events=())])) if is_plain else []
+        hooks = [Webhook(url=url, events=())] if is_plain else []
+        findings = [*steps.check_webhooks(hooks), *placeholders.in_webhooks(hooks)]
     except ValueError:
         is_plain, findings = False, []
     if not is_plain:

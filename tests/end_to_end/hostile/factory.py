@@ -27,7 +27,7 @@ from simulation import fleet
 GROUP = "a1b2c3d4-1111-4222-8333-444455556666"  # of payments, as FACTORY_TEAM_GROUPS says
 BASE, OLD_BASE, PAY, GONE = "sec-base", "old-base", "pay-api", "pay-gone"
 STRANGERS = (BASE, OLD_BASE, PAY, GONE)
-HOOK = "https://hooks.example.com/payments"
+HOOK = "https://hooks.factory.corp/payments"
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 IMAGES, REQUESTS, BUNDLES, CHANGES = 3, 3, 6, 90  # limits: of evil; the last of each caller in a minute
 BIG = 5 * 1024 * 1024  # bytes of a log, more than one answer may have

@@ -28,10 +28,10 @@ TOKEN = "ghp" + "_" + "a1B2" * 9
 ENTRY = {
     "id": "goss",
     "version": "0.4.9",
-    "url": "https://tools.example.com/goss/0.4.9/goss",
+    "url": "https://tools.factory.corp/goss/0.4.9/goss",
     "sha256": "87dd36cfa1b8b50554e6e2ca29168272e26755b19ba5438341f7c66b36decc19",
 }
-CATALOG: dict[str, Any] = {"hosts": ["tools.example.com"], "entries": [ENTRY]}
+CATALOG: dict[str, Any] = {"hosts": ["tools.factory.corp"], "entries": [ENTRY]}
 DOCUMENT: dict[str, Any] = {
     "apiVersion": "imagefactory/v1",
     "kind": "ImageDefinition",
@@ -44,7 +44,7 @@ DOCUMENT: dict[str, Any] = {
                 {"file": "a.conf", "destination": "/etc/a.conf"},
             ]
         },
-        "notify": [{"webhook": "https://hooks.example.com/a", "events": ["build.failed"]}],
+        "notify": [{"webhook": "https://hooks.factory.corp/a", "events": ["build.failed"]}],
     },
 }
 CONTENT = {"a.sh": b"#!/bin/bash\n", "a.conf": b"x\n"}
@@ -150,16 +150,16 @@ DEFINITIONS: dict[str, tuple[tuple[str | int, ...], object, Found]] = {
     "tag of a container": (ENV, {"IMAGE": "a/b:latest"}, {("floating-version", f"{PLACE}.IMAGE")}),
     "latest in an address": (
         ENV,
-        {"URL": "https://a.example.com/latest/x"},
+        {"URL": "https://a.factory.corp/latest/x"},
         {("floating-version", f"{PLACE}.URL")},
     ),
-    "http": (ENV, {"REPO": "http://repo.example.com/x"}, {("http-url", f"{PLACE}.REPO")}),
+    "http": (ENV, {"REPO": "http://repo.factory.corp/x"}, {("http-url", f"{PLACE}.REPO")}),
     "an exact version and https": (
         ENV,
-        {"JAVA_VERSION": "21.0.4+7", "URL": "https://a.example.com/1"},
+        {"JAVA_VERSION": "21.0.4+7", "URL": "https://a.factory.corp/1"},
         set(),
     ),
-    "a proxy": (ENV, {"HTTP_PROXY": "http://proxy.example.com:3128"}, set()),
+    "a proxy": (ENV, {"HTTP_PROXY": "http://proxy.factory.corp:3128"}, set()),
     "this machine": (ENV, {"CHECK": "http://127.0.0.1:8080/health"}, set()),
     "not kept": (DESTINATION, "/run/a.conf", {("destination", TO)}),
     "staged tools": (DESTINATION, "/opt/stage/Tools/goss/0.4.9/goss", {("destination", TO)}),
@@ -176,9 +176,25 @@ DEFINITIONS: dict[str, tuple[tuple[str | int, ...], object, Found]] = {
     "this machine's hook": (WEBHOOK, "https://localhost/x", {("webhook-address", "spec.notify[0].webhook")}),
     "key in a hook": (
         WEBHOOK,
-        "https://a.example.com/?sig=" + "Ab3d" * 11 + "%3D",
+        "https://a.factory.corp/?sig=" + "Ab3d" * 11 + "%3D",
         {("secret", "spec.notify[0].webhook")},
     ),
+    "a placeholder in an address": (
+        ENV,
+        {"A": "x", "REPO": "https://mirror.example.com/rhel9"},
+        {("placeholder", f"{PLACE}.REPO")},
+    ),
+    "a placeholder in a hook": (
+        WEBHOOK,
+        "https://hooks.example.com/a",
+        {("placeholder", "spec.notify[0].webhook")},
+    ),
+    "an address of documents": (
+        WEBHOOK,
+        "https://192.0.2.7/a",
+        {("placeholder", "spec.notify[0].webhook"), ("webhook-address", "spec.notify[0].webhook")},
+    ),
+    "a word that is no host": (ENV, {"DOMAIN": "example.com", "MODE": "test"}, set()),
     "file that is not there": (
         ("spec", "build", "provisioners", 0, "shell"),
         "b.sh",
@@ -213,19 +229,21 @@ def test_a_definition_is_judged_alike_at_every_door(
             Step(kind="file", path=steps[1]["file"], destination=steps[1]["destination"]),
         )
     )
-    of_steps = {each for each in expected if "provisioners" in each[1] and each[0] != "path-in-bundle"}
+    # A placeholder refuses only what is new: what was registered before the rule goes on.
+    elsewhere = ("path-in-bundle", "placeholder")
+    of_steps = {each for each in expected if "provisioners" in each[1] and each[0] not in elsewhere}
     assert in_builder(job, content, samples.PLATFORM_CONTENT) == of_steps
 
 
 E0 = "catalog.entries[0]"
 CATALOGS: dict[str, tuple[tuple[str | int, ...], object, Found]] = {
-    "nothing wrong": (("hosts",), ["tools.example.com"], set()),
+    "nothing wrong": (("hosts",), ["tools.factory.corp"], set()),
     "http": (
         ("entries", 0, "url"),
-        "http://tools.example.com/a",
+        "http://tools.factory.corp/a",
         {("catalog-url-scheme", f"{E0}.url")},
     ),
-    "foreign host": (("hosts",), ["other.example.com"], {("catalog-host", f"{E0}.url")}),
+    "foreign host": (("hosts",), ["other.factory.corp"], {("catalog-host", f"{E0}.url")}),
     "latest": (("entries", 0, "version"), "latest", {("catalog-floating-version", f"{E0}.version")}),
     "placeholder": (("entries", 0, "sha256"), "0" * 64, {("catalog-sha256-placeholder", f"{E0}.sha256")}),
     "several at once": (
@@ -236,6 +254,16 @@ CATALOGS: dict[str, tuple[tuple[str | int, ...], object, Found]] = {
             ("catalog-sha256-form", f"{E0}.sha256"),
             ("catalog-id", f"{E0}.id"),
         },
+    ),
+    "a host for examples": (
+        ("hosts",),
+        ["tools.factory.corp", "artifacts.example.com", "tools.invalid"],
+        {("placeholder", "catalog.hosts[1]"), ("placeholder", "catalog.hosts[2]")},
+    ),
+    "an address for examples": (
+        ("entries", 0, "url"),
+        "https://tools.test/goss/0.4.9/goss",
+        {("placeholder", f"{E0}.url"), ("catalog-host", f"{E0}.url")},
     ),
     "twice": (("entries",), [ENTRY, ENTRY], {("catalog-duplicate", "catalog.entries[1].id")}),
     "no list": (("entries",), {}, {("catalog-shape", "catalog.entries")}),
@@ -260,7 +288,9 @@ def test_a_catalog_is_judged_alike_at_every_door(
     assert validate(tmp_path) == expected
     assert refusal(lambda: made.factory.platforms.put(digest, catalog, ADMIN)) == expected
     assert (scenes.sources(made).find_platform() == before) is bool(expected)
-    assert in_builder(samples.root_job(), samples.BUNDLE_CONTENT, content) == expected
+    # What was registered before there was a rule of placeholders goes on.
+    in_force = {each for each in expected if each[0] != "placeholder"}
+    assert in_builder(samples.root_job(), samples.BUNDLE_CONTENT, content) == in_force
 
 
 def test_a_catalog_that_is_not_the_one_in_its_bundle_is_not_put_in_force() -> None:
@@ -276,9 +306,9 @@ def test_a_catalog_that_is_not_the_one_in_its_bundle_is_not_put_in_force() -> No
 
 STAGED: dict[str, tuple[dict[str, str], set[str]]] = {
     "as it is pinned": ({}, set()),
-    "from a mirror on a listed host": ({"url": "https://tools.example.com/mirror/goss"}, set()),
-    "from elsewhere": ({"url": "https://evil.example.com/goss"}, {"catalog-host"}),
-    "without encryption": ({"url": "http://tools.example.com/goss"}, {"catalog-url-scheme"}),
+    "from a mirror on a listed host": ({"url": "https://tools.factory.corp/mirror/goss"}, set()),
+    "from elsewhere": ({"url": "https://evil.factory.corp/goss"}, {"catalog-host"}),
+    "without encryption": ({"url": "http://tools.factory.corp/goss"}, {"catalog-url-scheme"}),
     "another digest": ({"sha256": "ab12" + ENTRY["sha256"][4:]}, {"catalog-differs"}),
     "a placeholder": ({"sha256": "0" * 64}, {"catalog-differs", "catalog-sha256-placeholder"}),
     "another version": ({"version": "0.4.10"}, {"catalog-differs"}),

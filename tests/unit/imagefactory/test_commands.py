@@ -54,7 +54,7 @@ def test_validate_shows_every_error_of_document_bundle_and_paths_at_once(run: Ru
 def test_validate_checks_the_folder_of_secops_too(run: Run, tmp_path: Path, option: list[str]) -> None:
     (tmp_path / "platform").mkdir()
     (tmp_path / "platform" / "a.sh").write_text("#!/bin/bash\n")
-    (tmp_path / "catalog.json").write_text('{"hosts": ["example.com"], "entries": []}')
+    (tmp_path / "catalog.json").write_text('{"hosts": ["github.com"], "entries": []}')
     done = run("validate", tmp_path, *option)
     assert (done.exit_code, "platform is valid: 2 files" in done.stdout) == (0, True), done.stderr
     (tmp_path / "catalog.json").write_text('{"hosts": [], "entries": []}')
@@ -296,10 +296,10 @@ def test_platform_register_packs_the_platform_parts_alone(
     (tmp_path / "platform" / "verify.sh").write_text("true\n")
     (tmp_path / "team").mkdir()
     (tmp_path / "team" / "secret").write_text("not sent\n")
-    (tmp_path / "catalog.json").write_text('{"hosts": ["example.com"], "entries": []}')
+    (tmp_path / "catalog.json").write_text('{"hosts": ["github.com"], "entries": []}')
     done = run("platform", "register", tmp_path)
     assert done.exit_code == 0, done.stderr
-    assert factory.platform["catalog"] == {"hosts": ["example.com"], "entries": []}
+    assert factory.platform["catalog"] == {"hosts": ["github.com"], "entries": []}
     assert b"not sent" not in gzip.decompress(factory.bundles[factory.platform["bundle"]])
     assert "drop_used" not in factory.platform
     assert run("platform", "register", tmp_path, "--drop-used").exit_code == 0
@@ -307,7 +307,7 @@ def test_platform_register_packs_the_platform_parts_alone(
 
 
 def test_a_broken_platform_folder_is_refused_whole(run: Run, tmp_path: Path, factory: FakeFactory) -> None:
-    (tmp_path / "catalog.json").write_text('{"hosts": ["example.com"], "entries": [{"id": "x"}]}')
+    (tmp_path / "catalog.json").write_text('{"hosts": ["github.com"], "entries": [{"id": "x"}]}')
     done = run("platform", "register", tmp_path)
     assert done.exit_code == 1
     assert "has no folder platform/" in done.stderr

@@ -1,7 +1,6 @@
 """The factory accepts the seven images and the platform bundle, and each has the settings that it must have."""
 
 import ast
-import hashlib
 import json
 import sys
 from typing import Any
@@ -181,13 +180,6 @@ def test_the_schema_refuses_what_is_not_pinned(catalog: dict[str, Any], wrong: d
     broken = {**catalog, "entries": [{**catalog["entries"][0], **wrong}]}
     with pytest.raises(schema_library.json_schema().ValidationError):
         schema_library.json_schema().Draft202012Validator(schema).validate(broken)
-
-
-def test_the_demonstration_entry_has_the_digest_of_the_documented_text(catalog: dict[str, Any]) -> None:
-    entry = next(entry for entry in catalog["entries"] if "example.com" in entry["url"])
-    text = f"imagefactory demonstration artifact: {entry['id']} {entry['version']}"
-    assert text in (IMAGES / "README.md").read_text("utf-8")
-    assert entry["sha256"] == hashlib.sha256(f"{text}\n".encode()).hexdigest()
 
 
 def test_a_root_is_hardened_between_updates_and_its_own_steps() -> None:

@@ -17,7 +17,7 @@ from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
 TOOLS_OF_AN_IMAGE = 50  # `spec.build.catalog`
-HOST = "tools.example.com"
+HOST = "tools.factory.corp"
 
 
 def _tool(number: int, release: int) -> dict[str, str]:

@@ -48,7 +48,7 @@ def _another_file(made: SimulatedWorld) -> None:
         job = BuildJob.from_wire(blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
         if not job.catalog:
             continue
-        moved = replace_url(job, "https://tools.example.com/agent-2.rpm")
+        moved = replace_url(job, "https://tools.factory.corp/agent-2.rpm")
         name = hashlib.sha256(moved).hexdigest()
         blobs.create("jobs", f"{name}.json", moved, media_type="application/json")
         new = NewContainerGroup(name="again", environment={"IF_JOB": name}, tags={})

@@ -107,8 +107,8 @@ def test_an_entry_comes_after_a_later_one_only_where_it_could_not_be_read(hidden
         made.unreadable.add(("images", "image-1", add_entry(entries[hidden]).row.key))
     for entry in reversed(entries):
         event = {"id": f"image-1.{entry.key}", "subject": "image-1", "data": {"entry": entry.key}}
-        chapter.watch("web.post", ("https://well-0.example.com/", json.dumps(event)), {})
-    late = f"(19) https://well-0.example.com/ got image-1 {entries[0].key} after {entries[1].key}, which is later"
+        chapter.watch("web.post", ("https://well-0.factory.corp/", json.dumps(event)), {})
+    late = f"(19) https://well-0.factory.corp/ got image-1 {entries[0].key} after {entries[1].key}, which is later"
     assert chapter.violations() == ([] if hidden == 0 else [late])
 
 

@@ -22,7 +22,7 @@ from tests.unit.simulation.broken import BASE, JAVA
 
 pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 
-_HOOKS = tuple(f"https://hook-{number}.example.com/" for number in range(4))
+_HOOKS = tuple(f"https://hook-{number}.factory.corp/" for number in range(4))
 
 
 class _RefreshedAndHeard(Chapter):

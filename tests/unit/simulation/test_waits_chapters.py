@@ -19,7 +19,7 @@ from tests.unit.simulation.broken import JAVA, find, write
 
 pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 
-WELL = "https://well-0.example.com/"
+WELL = "https://well-0.factory.corp/"
 HOUR = timedelta(hours=1)
 
 

@@ -10,6 +10,7 @@ CHECKOUT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
     [
         *(CHECKOUT / "docs").glob("*.md"),
+        *(CHECKOUT / "docs" / "runbooks").glob("*.md"),
         CHECKOUT / "README.md",
         CHECKOUT / "CONTRIBUTING.md",
         *(CHECKOUT / folder / "README.md" for folder in ("local", "infra", "images")),

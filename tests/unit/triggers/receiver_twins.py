@@ -15,9 +15,9 @@ from tests.unit.triggers import views
 
 PAYMENTS = TeamName("payments")
 RECEIVER = ReceiverView(
-    id=ReceiverId.of("https://hooks.example.com/token", PAYMENTS),
+    id=ReceiverId.of("https://hooks.factory.corp/token", PAYMENTS),
     team=PAYMENTS,
-    place="https://hooks.example.com",
+    place="https://hooks.factory.corp",
     state="failing",
     waiting=2,
     given_up=1,

@@ -108,7 +108,7 @@ GOVERNING: dict[str, Row] = {
     "add receiver": (
         "POST",
         "/api/receivers",
-        {"json": {"webhook": "https://hooks.example.com/a", "alerts": True}},
+        {"json": {"webhook": "https://hooks.factory.corp/a", "alerts": True}},
         200,
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),

@@ -22,7 +22,7 @@ from triggers.api.preconditions import quoted
 SECOPS, PAYMENTS, OTHER = TeamName("secops"), TeamName("payments"), TeamName("ml")
 NAMES = {SubjectKind.BASE: "rhel9-base", SubjectKind.TEAM_IMAGE: "payments-api"}
 OWNERS = {SubjectKind.BASE: SECOPS, SubjectKind.TEAM_IMAGE: PAYMENTS, SubjectKind.FACTORY: None}
-HOOK = "https://hooks.example.com/x"
+HOOK = "https://hooks.factory.corp/x"
 BUNDLE, CONTENT = fleet.bundle("content")
 STALE = {"If-Match": quoted("stale")}
 REASON = {"json": {"reason": "a test"}}

@@ -37,7 +37,7 @@ def made() -> SimulatedWorld:
         made.register("rhel9-base", None, text=f"content {number}")
         made.drain()
         made.factory.poison.record("build-steps", f"garbage {number}")
-        url = f"https://hooks.example.com/{number}"
+        url = f"https://hooks.factory.corp/{number}"
         made.factory.receivers.add(FleetReceiver(url=url, bases=True), world.ADMIN)
     made.register("pay-base", "rhel9-base", team="payments")
     for team in ("a", "b", "c"):

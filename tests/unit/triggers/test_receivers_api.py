@@ -14,7 +14,7 @@ from tests.unit.triggers.twins import TwinFactory
 TEAM = {"Authorization": "Bearer good.team"}
 ADMIN = {"Authorization": "Bearer good.admin"}
 PATH = f"/api/receivers/{RECEIVER.id}"
-URL = "https://hooks.example.com/a"
+URL = "https://hooks.factory.corp/a"
 
 
 def test_a_receiver_shows_its_state_and_not_its_address(client: AsgiClient) -> None:
@@ -23,7 +23,7 @@ def test_a_receiver_shows_its_state_and_not_its_address(client: AsgiClient) -> N
     assert (shown["id"], shown["team"], shown["place"]) == (
         str(RECEIVER.id),
         "payments",
-        "https://hooks.example.com",
+        "https://hooks.factory.corp",
     )
     assert (shown["state"], shown["waiting"], shown["given_up"], shown["detail"]) == (
         "failing",

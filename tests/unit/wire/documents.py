@@ -43,7 +43,7 @@ spec:
   publish: {regions: [{name: westeurope, replicas: 2}, {name: northeurope}], endOfLife: 90d}
   rebuild: {on: [parent], window: "Mon-Fri 06:00-20:00 Europe/Amsterdam", maxAge: 30d, suspend: true}
   retention: {keep: 7, maxAge: 120d, keepInUse: false}
-  notify: [{webhook: "https://hooks.example.com/a?b=c", events: [build.failed, image.published]}]
+  notify: [{webhook: "https://hooks.factory.corp/a?b=c", events: [build.failed, image.published]}]
 """
 
 MINIMAL: dict[str, Any] = {

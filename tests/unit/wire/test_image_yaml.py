@@ -88,7 +88,7 @@ def test_every_key_reaches_the_definition() -> None:
     assert (definition.retention.keep, definition.retention.keep_in_use) == (7, False)
     assert definition.retention.max_age == timedelta(days=120)
     assert definition.notify == (
-        Webhook(url="https://hooks.example.com/a?b=c", events=("build.failed", "image.published")),
+        Webhook(url="https://hooks.factory.corp/a?b=c", events=("build.failed", "image.published")),
     )
     assert definition.bundle == BUNDLE
     assert sorted({path for _, path in places_of_paths(definition)}) == [

@@ -5,7 +5,11 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[4]
 READMES = tuple(CHECKOUT / folder / "README.md" for folder in ("", "infra", "local"))
-DOCUMENTS = (*sorted((CHECKOUT / "docs").glob("*.md")), *READMES)
+DOCUMENTS = (
+    *sorted((CHECKOUT / "docs").glob("*.md")),
+    *sorted((CHECKOUT / "docs/runbooks").glob("*.md")),
+    *READMES,
+)
 CODE = (
     *sorted((CHECKOUT / "imagefactory").rglob("*.py")),
     *sorted((CHECKOUT / "pipeline_core").rglob("*.py")),

@@ -24,13 +24,13 @@ SHA = "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
 TOOL = {
     "id": "falcon",
     "version": "7.18.0",
-    "url": "https://tools.example.com/falcon-7.18.0.rpm",
+    "url": "https://tools.factory.corp/falcon-7.18.0.rpm",
     "sha256": SHA,
 }
 
 
 def _catalog(*entries: dict[str, str]) -> dict[str, Any]:
-    return {"hosts": ["tools.example.com"], "entries": list(entries)}
+    return {"hosts": ["tools.factory.corp"], "entries": list(entries)}
 
 
 def _with_tool(made: SimulatedWorld, **changes: str) -> None:
@@ -54,9 +54,9 @@ def test_a_tool_of_the_catalog_is_an_input_and_its_address_is_not() -> None:
     ]
     (job,) = [one for one in jobs if one.stage == "build"]
     assert [(entry.id, entry.url, entry.sha256) for entry in job.catalog] == [("falcon", TOOL["url"], SHA)]
-    _with_tool(made, url="https://tools.example.com/mirror/falcon-7.18.0.rpm")
+    _with_tool(made, url="https://tools.factory.corp/mirror/falcon-7.18.0.rpm")
     assert scenes.rest_of(made, BASE) == "current"
-    _with_tool(made, version="7.19.0", url="https://tools.example.com/falcon-7.19.0.rpm")
+    _with_tool(made, version="7.19.0", url="https://tools.factory.corp/falcon-7.19.0.rpm")
     made.settle()
     assert [reason.kind for reason in scenes.builds(made, BASE)[1].reasons] == [ReasonKind.CATALOG_CHANGED]
 
@@ -102,7 +102,7 @@ def test_a_build_fetches_the_file_that_it_was_planned_with_though_the_catalog_ha
 
 def test_a_build_fetches_its_tool_from_a_mirror_that_was_registered_since() -> None:
     made = _building_with_tool(lambda made: _put_bundled(made, "one", TOOL))
-    mirror = "https://tools.example.com/mirror/falcon-7.18.0.rpm"
+    mirror = "https://tools.factory.corp/mirror/falcon-7.18.0.rpm"
     _put_bundled(made, "two", {**TOOL, "url": mirror})
     assert _address_of_next_attempt(made, BASE) == mirror
 
@@ -129,7 +129,7 @@ def test_every_problem_of_the_platform_is_reported_at_once_and_nothing_is_stored
     made = scenes.registered({})
     before = scenes.sources(made).find_platform()
     broken = _catalog(
-        {**TOOL, "version": "latest", "sha256": "x"}, {**TOOL, "url": "http://tools.example.com/x"}
+        {**TOOL, "version": "latest", "sha256": "x"}, {**TOOL, "url": "http://tools.factory.corp/x"}
     )
     with pytest.raises(InvalidDocument) as refused:
         made.factory.platforms.put(Digest("ab" * 32), broken, ADMIN)

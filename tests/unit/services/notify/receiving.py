@@ -17,7 +17,7 @@ from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
-A, B, C = (f"https://hooks.example.com/{name}" for name in "abc")
+A, B, C = (f"https://hooks.factory.corp/{name}" for name in "abc")
 TAKEN = WebAnswer(status=204, body=b"")
 TEAM = TeamName("secops")
 

@@ -16,8 +16,8 @@ from tests.unit.services.notify import receiving
 from tests.unit.services.notify.receiving import TAKEN, A, B, hook
 from tests.unit.services.scenes import BASE
 
-SILENT = TransientError(ErrorClass.NETWORK, "https://hooks.example.com: no answer")
-REDIRECT = PermanentError(ErrorClass.POLICY, "https://hooks.example.com redirects: give the final address")
+SILENT = TransientError(ErrorClass.NETWORK, "https://hooks.factory.corp: no answer")
+REDIRECT = PermanentError(ErrorClass.POLICY, "https://hooks.factory.corp redirects: give the final address")
 SICK: dict[str, Any] = {
     "silent": SILENT,
     "broken": WebAnswer(status=500, body=b""),
@@ -74,7 +74,7 @@ def test_a_fact_that_is_too_old_is_a_dead_letter_and_the_next_one_has_its_turn()
     made = receiving.registered(hook(A), answers={A: SILENT})
     receiving.live(made, DAY + timedelta(hours=2))
     (dead,) = receiving.items(made, A)
-    assert "not accepted within 1 day: https://hooks.example.com: no answer" in dead.dead
+    assert "not accepted within 1 day: https://hooks.factory.corp: no answer" in dead.dead
     assert receiving.feed(made, A).given_up == 1
     made.ports.web.answers[A] = TAKEN
     receiving.register(made, hook(A), content="other")

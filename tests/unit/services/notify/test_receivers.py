@@ -164,7 +164,7 @@ def test_a_team_cannot_touch_what_secops_added() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://hooks.example.com/a",
+        "http://hooks.factory.corp/a",
         "https://10.0.0.1/a",
         "https://localhost/a",
         "https://u:p@a.example/",
@@ -211,12 +211,12 @@ def test_the_list_names_the_receivers_of_an_image() -> None:
     assert [each.id for each in made.factory.receivers.page(BASE).receivers] == [ID]
     assert {each.id for each in made.factory.receivers.page().receivers} == {ID, ReceiverId.of(C, None)}
     (shown,) = made.factory.receivers.page(BASE).receivers
-    assert (shown.state, shown.place, shown.has_secret) == ("working", "https://hooks.example.com", True)
+    assert (shown.state, shown.place, shown.has_secret) == ("working", "https://hooks.factory.corp", True)
 
 
 def test_pages_hold_every_receiver_once_in_order() -> None:
     made = scenes.registered({})
-    urls = [f"https://hooks.example.com/{number}" for number in range(7)]
+    urls = [f"https://hooks.factory.corp/{number}" for number in range(7)]
     for url in urls:
         made.factory.receivers.add(FleetReceiver(url=url, bases=True), ADMIN)
     made.factory.receivers.remove(ReceiverId.of(urls[2], None), ADMIN)

@@ -260,14 +260,14 @@ def test_a_catalog_with_a_tool_that_the_policy_does_not_allow_is_refused() -> No
     policies.put(made, catalog=["falcon"])
     bundle = world.upload(made, "platform")
     entries: list[object] = [
-        {"id": tool, "version": "1.0", "url": f"https://tools.example.com/{tool}-1.0.rpm", "sha256": SHA}
+        {"id": tool, "version": "1.0", "url": f"https://tools.factory.corp/{tool}-1.0.rpm", "sha256": SHA}
         for tool in ("falcon", "nessus")
     ]
     platform = scenes.sources(made).find_platform()
     with pytest.raises(InvalidDocument) as refused:
-        made.factory.platforms.put(bundle, {"hosts": ["tools.example.com"], "entries": [*entries, 1]}, ADMIN)
+        made.factory.platforms.put(bundle, {"hosts": ["tools.factory.corp"], "entries": [*entries, 1]}, ADMIN)
     assert "catalog.entries[1].id" in {problem.path for problem in refused.value.problems}
     with pytest.raises(InvalidDocument, match="policy 1 does not allow"):
-        made.factory.platforms.put(bundle, {"hosts": ["tools.example.com"], "entries": entries}, ADMIN)
+        made.factory.platforms.put(bundle, {"hosts": ["tools.factory.corp"], "entries": entries}, ADMIN)
     assert scenes.sources(made).find_platform() == platform
-    made.factory.platforms.put(bundle, {"hosts": ["tools.example.com"], "entries": entries[:1]}, ADMIN)
+    made.factory.platforms.put(bundle, {"hosts": ["tools.factory.corp"], "entries": entries[:1]}, ADMIN)

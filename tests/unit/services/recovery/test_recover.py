@@ -189,10 +189,10 @@ def test_the_catalog_and_a_staged_tool_come_from_recovery_log_and_provenance() -
     tool = {
         "id": "falcon",
         "version": "7.18.0",
-        "url": "https://tools.example.com/falcon.rpm",
+        "url": "https://tools.factory.corp/falcon.rpm",
         "sha256": SHA,
     }
-    catalog = {"hosts": ["tools.example.com"], "entries": [tool]}
+    catalog = {"hosts": ["tools.factory.corp"], "entries": [tool]}
     made.factory.platforms.put(world.upload(made, "platform"), catalog, ADMIN)
     document = fleet.document("rhel9-base", None)
     document["spec"]["build"]["catalog"] = ["falcon"]

@@ -1,0 +1,144 @@
+"""What holds for every runbook, without a factory: its sections, what is run of it, and how output is compared."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.runbooks import happenings, pages
+from tests.runbooks.output import difference
+from tests.runbooks.pages import Command, Happening, PageError
+
+# Commands that only Azure or Terraform can answer. More of them is a decision: each is a command that no test runs.
+SLOW = {"rotate": 1}  # run by MARKS=campaign
+NEED_AZURE = {"lost-state": 1, "provision": 2, "revoke": 2, "rollback": 4, "rotate": 1}
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", pages.names())
+def test_a_page_says_when_how_what_what_after_and_what_if(name: str) -> None:
+    assert pages.read(name).sections == pages.SECTIONS
+
+
+@pytest.mark.parametrize("name", pages.names())
+def test_most_of_a_page_is_run_and_what_needs_azure_is_counted(name: str) -> None:
+    page = pages.read(name)
+    here, there = page.commands(needs_azure=False), page.commands(needs_azure=True)
+    assert len(there) == NEED_AZURE.get(name, 0)
+    assert sum(each.is_slow for each in here) == SLOW.get(name, 0)
+    assert len(here) > len(there)
+    assert sum(bool(each.shown) for each in here) >= 2, "too little of what is run is compared"
+    assert any(each.text.startswith("imagefactory ") for each in here)
+
+
+@pytest.mark.parametrize("name", pages.names())
+def test_only_commands_that_need_azure_are_marked_so(name: str) -> None:
+    page = pages.read(name)
+    assert [each.text for each in page.commands(needs_azure=False) if " az " in f" {each.text} "] == []
+    odd = [each.text for each in page.commands(needs_azure=True) if not needs_azure(each.text)]
+    assert odd == []
+
+
+def needs_azure(command: str) -> bool:
+    """True of what calls azure-cli or Terraform, or makes words for such a call."""
+    return any(word in command for word in ("az ", "terraform ", "--gallery-image-version "))
+
+
+def test_every_happening_of_a_page_is_known_and_every_known_one_is_used() -> None:
+    used = {each.name for name in pages.names() for each in pages.read(name).happenings()}
+    assert used == set(happenings.BY_NAME)
+
+
+def test_every_runbook_is_in_the_table_of_runbooks() -> None:
+    table = (DOCS / "runbooks" / "README.md").read_text("utf-8")
+    assert [name for name in pages.names() if f"]({name}.md)" not in table] == []
+    assert len(pages.names()) >= 10
+
+
+PAGE = """# Title
+
+## When
+```console
+$ one
+a
+$ two \\
+    more
+b
+```
+<!-- here: something -->
+   ```console azure
+   $ for x in 1; do
+   >   three
+   > done
+   ```
+```sh
+$ not run
+```
+"""
+
+
+def test_a_page_is_read_in_its_order() -> None:
+    page = pages.parse("x", PAGE)
+    assert page.sections == ("When",)
+    assert page.steps == (
+        Command(text="one", shown=("a",), line=5),
+        Command(text="two \\\n    more", shown=("b",), line=7),
+        Happening(name="something", line=11),
+        Command(text="for x in 1; do\n  three\ndone", shown=(), line=13, needs_azure=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("```console\n$ a\n", "does not end"), ("```console\noutput\n```\n", "before the first command")],
+)
+def test_a_page_that_cannot_be_run_is_refused(text: str, said: str) -> None:
+    with pytest.raises(PageError, match=said):
+        pages.parse("x", text)
+
+
+SHOWN = (
+    "│ rhel9-base │ 9.20261201.2 │ current │ 2026-12-01 09:47 UTC │",
+    "...",
+    "made rhel9-base.06289d693f4f.1",
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "is_same"),
+    [
+        (
+            "┃ rhel9-base  ┃  9.20270105.2 ┃ current ┃ 2027-01-05 10:00 UTC ┃\nx\ny\nmade rhel9-base.aaaaaaaaaaaa.1",
+            True,
+        ),
+        (
+            "\n│ rhel9-base │ 9.20261201.2 │ current │ 2026-12-01 09:47 UTC │\nmade rhel9-base.06289d693f4f.1\n\n",
+            True,
+        ),
+        (
+            "│ rhel9-base │ 9.20261201.2 │ blocked │ 2026-12-01 09:47 UTC │\nmade rhel9-base.06289d693f4f.1",
+            False,
+        ),
+        (
+            "│ rhel9-base │ 9.20261201.2 │ current │ 2026-12-01 09:47 UTC │\nmade rhel9-base.06289d693f4f.2",
+            False,
+        ),
+        (
+            "x\n│ rhel9-base │ 9.20261201.2 │ current │ 2026-12-01 09:47 UTC │\nmade rhel9-base.06289d693f4f.1",
+            False,
+        ),
+        (
+            "│ rhel9-base │ 9.20261201.2 │ current │ 2026-12-01 09:47 UTC │\nmade rhel9-base.06289d693f4f.1\nx",
+            False,
+        ),
+        ("", False),
+    ],
+    ids=["other-values", "no-lines-between", "other-word", "other-number", "before", "behind", "nothing"],
+)
+def test_output_is_compared_by_its_stable_parts(printed: str, *, is_same: bool) -> None:
+    assert (difference(SHOWN, printed) == "") is is_same
+
+
+def test_a_command_that_shows_an_error_must_fail_and_one_without_output_is_not_compared() -> None:
+    assert Command(text="x", shown=("error: no",), line=1).fails
+    assert not Command(text="x", shown=("no error: none",), line=1).fails
+    assert difference((), "anything") == ""
