@@ -37,17 +37,20 @@ def test_each_step_of_a_build_has_the_proxy(tmp_path: Path) -> None:
     ran = {
         name: text
         for name, text in made.items()
-        if not name.endswith(("-prepare.sh", "-renew.sh", "-file.sh"))
+        if not name.endswith(("-prepare.sh", "-wait.sh", "-renew.sh", "-file.sh"))
     }
     assert len(ran) > 5
     for name, text in ran.items():
-        form = "kept+=(https_proxy=" if "-platform" in name else "export https_proxy="
+        form = (
+            "kept+=(https_proxy=" if name.endswith(("-platform.sh", "-restart.sh")) else "export https_proxy="
+        )
         assert f"{form}{PROXY}" in text, name
 
 
 def test_the_verify_stage_has_it_too(tmp_path: Path) -> None:
     job, found = fetched(tmp_path, {"build": {"proxy": PROXY}}, stage="verify")
-    assert f"kept+=(https_proxy={PROXY})" in scripts(job, found)["steps/01-verify.sh"]
+    (text,) = [text for name, text in scripts(job, found).items() if name.endswith("-verify.sh")]
+    assert f"kept+=(https_proxy={PROXY})" in text
 
 
 def test_a_teams_own_value_counts(tmp_path: Path) -> None:
