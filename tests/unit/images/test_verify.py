@@ -87,12 +87,19 @@ class Guest:
         """What `ss` prints."""
         self.tool("ss", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
 
-    def zone(self, *, code: int = 0, **kinds: str) -> None:
-        """What firewalld says of its default zone."""
+    def zone(self, *, code: int = 0, ssh: str = "22/tcp", policy: str = "", **kinds: str) -> None:
+        """What firewalld says of its default zone, of the service ssh, and of active policies."""
         given = {"services": "", "ports": "", "forward": "no", "masquerade": "no", "rich rules": "", **kinds}
         lines = "\n".join(f"  {kind}: {value}" for kind, value in given.items())
-        asked = "[[ $* == --get-default-zone ]] && echo public"
-        self.tool("firewall-cmd", f"{asked} || cat <<'END'\npublic (active)\n{lines}\nEND\nexit {code}")
+        answers = {
+            "--get-default-zone": "public",
+            "--info-service=ssh": f"ssh\n  ports: {ssh}\n  protocols: ",
+            "--info-service=dhcpv6-client": "dhcpv6-client\n  ports: 546/udp\n  destination: ipv6:fe80::/64",
+            "--get-active-policies": f"allow-host-ipv6\n  ingress-zones: ANY\n{policy}",
+            "*": f"public (active)\n{lines}",
+        }
+        cases = "".join(f"{asked}) cat <<'END'\n{said}\nEND\n;;\n" for asked, said in answers.items())
+        self.tool("firewall-cmd", f'case "$*" in\n{cases}esac\nexit {code}')
 
     def dnf(self, lines: str, *, code: int = 0) -> None:
         """What dnf tells of installed advisories; of those that are available it tells nothing."""
