@@ -19,6 +19,7 @@ from builder.results import checks
 from builder.results.checks import Results
 from pipeline_core.wire.job import Tests as Asked
 from tests.unit.builder.results import scan_files
+from tests.unit.images import firewall_answers
 from tests.unit.images.places import IMAGES
 
 pytestmark = pytest.mark.process
@@ -89,17 +90,8 @@ class Guest:
 
     def zone(self, *, code: int = 0, ssh: str = "22/tcp", policy: str = "", **kinds: str) -> None:
         """What firewalld says of its default zone, of the service ssh, and of active policies."""
-        given = {"services": "", "ports": "", "forward": "no", "masquerade": "no", "rich rules": "", **kinds}
-        lines = "\n".join(f"  {kind}: {value}" for kind, value in given.items())
-        answers = {
-            "--get-default-zone": "public",
-            "--info-service=ssh": f"ssh\n  ports: {ssh}\n  protocols: ",
-            "--info-service=dhcpv6-client": "dhcpv6-client\n  ports: 546/udp\n  destination: ipv6:fe80::/64",
-            "--get-active-policies": f"allow-host-ipv6\n  ingress-zones: ANY\n{policy}",
-            "*": f"public (active)\n{lines}",
-        }
-        cases = "".join(f"{asked}) cat <<'END'\n{said}\nEND\n;;\n" for asked, said in answers.items())
-        self.tool("firewall-cmd", f'case "$*" in\n{cases}esac\nexit {code}')
+        body = firewall_answers.program(code=code, ssh=ssh, policy=policy, kinds=kinds)
+        self.tool("firewall-cmd", body)
 
     def dnf(self, lines: str, *, code: int = 0) -> None:
         """What dnf tells of installed advisories; of those that are available it tells nothing."""
