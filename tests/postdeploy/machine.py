@@ -117,9 +117,7 @@ class Machine:
         for path in (self._bin, self._units, self.root / "etc" / "imagefactory"):
             path.mkdir(parents=True)
         self.calls_file = self._units / "calls"
-        self.tool(
-            "systemctl", _SYSTEMCTL.format(here=self._units, root=self.root, python=sys.executable)
-        )
+        self.tool("systemctl", _SYSTEMCTL.format(here=self._units, root=self.root, python=sys.executable))
 
     @property
     def path(self) -> str:

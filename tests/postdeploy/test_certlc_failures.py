@@ -322,7 +322,7 @@ def test_an_account_that_does_not_exist_is_named(machine: Machine, name: str) ->
 
 
 def test_a_service_that_is_not_deployed_yet_is_no_failure(machine: Machine, name: str) -> None:
-    """Its archive is missing, so systemd leaves it out. The machine is provisioned, and no alert is raised each hour."""
+    """Its archive is missing, so systemd leaves it out. The machine is provisioned, without an alert each hour."""
     machine.put(name, pki.made().pem)
     machine.configure(machine.certificate(name))
     machine.leave_out()

@@ -70,7 +70,7 @@ SETTINGS: dict[str, tuple[str, bytes, list[str]]] = {
     "hash of an address": ("platform/a.yml", b"a: http://contoso.com/#x http://m.example.com\n", ["1"]),
     "hash in quotes": (
         "platform/a.yml",
-        b"a: \"x # https://m.example.com\"\nb: 'y # https://m.test'\nc: \"\\\" # https://m.test\"\n",
+        b'a: "x # https://m.example.com"\nb: \'y # https://m.test\'\nc: "\\" # https://m.test"\n',
         ["1", "2", "3"],
     ),
     "message of a role": ("roles/a/tasks/b/c.yml", b"fail_msg: such as https://m.example.com\n", []),
