@@ -105,10 +105,11 @@ class Work:
             self._keep_sbom(job)
             is_recorded = self.packer == RECORDED
             results = checks.of_verify(files, job.tests, simulated=is_recorded)
-            tried = ports_found.check(
-                job, self._result(Path(ports_found.FOUND), ports_found.LIMIT), simulated=is_recorded
+            answer = self._result(Path(ports_found.FOUND), ports_found.LIMIT)
+            tried = ports_found.check(job, found.platform.names, answer, simulated=is_recorded)
+            return Finished(
+                checks=results.checks if tried is None else (*results.checks, tried), scan=results.scan
             )
-            return Finished(checks=(*results.checks, tried), scan=results.scan)
         return Finished(artifact=self._artifact(job))
 
     def _demand_time(self, job: BuildJob) -> None:
@@ -136,9 +137,8 @@ class Work:
         (folder / "bundle.tar.gz").write_bytes(found.bundle.content)
         (folder / "platform.tar.gz").write_bytes(found.platform.content)
         (folder / "catalog.json").write_text(json.dumps(catalog, indent=1), encoding="utf-8")
-        (folder / ports_found.ASKED).write_text(
-            json.dumps(ports_found.question(found.job), indent=1), encoding="utf-8"
-        )
+        asked = ports_found.question(found.job, found.platform.names)
+        (folder / ports_found.ASKED).write_text(json.dumps(asked, indent=1), encoding="utf-8")
         (folder / _TEMPLATE).write_text(rendered, encoding="utf-8")
 
     def _make_packer(self, progress: StepProgress) -> Packer:

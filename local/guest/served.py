@@ -2,13 +2,14 @@
 
 The builder's own probe runs against them. A machine serves what its definition declares, unless the scenario says
 otherwise: `fail-ports` (the first declared port is not served; without one, an undeclared port answers) and
-`fail-undeclared` (an undeclared port answers). For a real Packer: `python -m local.guest.served SCENARIO ASKED FOUND
-HOST`. It needs only the standard library and the probe.
+`fail-undeclared` (an undeclared port answers). Its platform steps decide whether its firewall is set at all. For a real
+Packer: `python -m local.guest.served SCENARIO ASKED FOUND HOST`. It needs only the standard library and the probe.
 """
 
 import json
 import socket
 import sys
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,11 +19,25 @@ from typing import Any, Final
 from builder.results import probe
 
 ADDRESS: Final = "127.0.0.1"
+PLATFORM: Final = Path("platform.tar.gz")  # in the folder where Packer works
+_COCKPIT: Final = (9090, "tcp")
 _Port = tuple[int, str]
 
 
-def fates(question: Mapping[str, Any], scenario: str) -> dict[_Port, str]:
-    """What a try at each port finds, in the probe's words. Pure."""
+def sets_firewall(platform: Path) -> bool:
+    """Whether the platform steps of this archive set the firewall of the image."""
+    with tarfile.open(platform) as archive:
+        return any("platform/after/" in name and "firewall" in name for name in archive.getnames())
+
+
+def fates(question: Mapping[str, Any], scenario: str, *, is_set: bool) -> dict[_Port, str]:
+    """What a try at each port finds, in the probe's words. Pure.
+
+    A firewall that no step has set is Red Hat's zone `public`: it lets in cockpit, and no port of the definition.
+    """
+    if not is_set:
+        ports = [_port(each) for each in question["ports"]]
+        return {port: probe.REFUSED if port == _COCKPIT else probe.CLOSED for port in ports}
     usual = {"boot": probe.OPEN, "deployed": probe.REFUSED, "never": probe.CLOSED}
     found = {_port(each): usual[each["when"]] for each in question["ports"]}
     declared = [each for each in question["ports"] if each["when"] != "never"]
@@ -51,9 +66,9 @@ def machine(wanted: Mapping[_Port, str]) -> Iterator[probe.Connect]:
         yield connect
 
 
-def answer(question: Mapping[str, Any], scenario: str) -> dict[str, Any]:
+def answer(question: Mapping[str, Any], scenario: str, *, is_set: bool) -> dict[str, Any]:
     """What the probe finds. It does not wait: an emulated machine does not change."""
-    with machine(fates(question, scenario)) as connect:
+    with machine(fates(question, scenario, is_set=is_set)) as connect:
         return probe.try_all(ADDRESS, {**question, "patience": 0}, connect=connect)
 
 
@@ -63,7 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     if host != ADDRESS:
         sys.stderr.write(f"ports: {host!r} is not the address of an emulated machine\n")
         return 1
-    told = answer(json.loads(Path(asked).read_text(encoding="utf-8")), scenario)
+    question = json.loads(Path(asked).read_text(encoding="utf-8"))
+    told = answer(question, scenario, is_set=sets_firewall(PLATFORM))
     Path(found).write_text(json.dumps(told) + "\n", encoding="utf-8")
     sys.stdout.writelines(f"{line} (emulated)\n" for line in probe.lines_of(told))
     return 0

@@ -248,7 +248,8 @@ class RecordedBuild:
         self._output.message(announced)
         served = importlib.import_module("local.guest.served")
         with open(asked[0], encoding="utf-8") as stream:
-            answer = served.answer(json.load(stream), self._scenario.name)
+            is_set = served.sets_firewall(served.PLATFORM)
+            answer = served.answer(json.load(stream), self._scenario.name, is_set=is_set)
         with open("ports-found.json", "w", encoding="utf-8") as stream:
             json.dump(answer, stream)
         for each in answer["ports"]:

@@ -82,7 +82,8 @@ def judge(
 
     `waivers` are those that the definition asks for, held against their grants. `parent` is None for a root, which is
     compared with no other image. `ports` applies to an image that serves none too, where the builder reported it: a
-    builder of an older release does not look at ports.
+    builder of an older release does not look at ports, and none looks where platform steps of an older release leave
+    the firewall as it was.
     """
     reported = {check.name: check for check in checks}
     names = required_checks(verify, serves)

@@ -29,11 +29,24 @@ ZONE = """<?xml version="1.0" encoding="utf-8"?>
 """
 # systemd does not run here. What is asked of it is kept.
 SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$CALLS"\n[ "$1" = is-enabled ] && echo enabled\nexit 0\n'
-OFFLINE = 'mount --bind "$1" /etc/firewalld && mount -t tmpfs made /run && exec bash "$2"'
+# rpm's answers about firewalld come from dpkg, and from what the test says was changed.
+RPM = r"""#!/bin/bash
+case "$1 $2" in
+  "--query --list") dpkg --listfiles firewalld ;;
+  "--query --file") dpkg --search "$4" >/dev/null 2>&1 ;;
+  "--verify --nomtime") echo "S.5....T.  c /etc/firewalld/firewalld.conf"; cat "$CHANGED"; exit 1 ;;
+  *) exit 9 ;;
+esac
+"""
+OFFLINE = (
+    'mount --bind "$1" /etc/firewalld && mount --bind "$LIB" /usr/lib/firewalld && mount -t tmpfs made /run && '
+    'exec bash "$2"'
+)
 # A machine with firewalld, and a neighbour with the probe. The listeners are on all addresses of the machine.
 RUNNING = r"""
 set -eu
 mount --bind "$1" /etc/firewalld
+mount --bind "$LIB" /usr/lib/firewalld
 mount -t tmpfs made /run
 mkdir /run/dbus
 unshare --net sleep 300 &
@@ -87,13 +100,24 @@ def etc(tmp_path: Path) -> Path:
     shutil.copytree("/etc/firewalld", folder)
     for name in ("public.xml", "internal.xml"):
         (folder / "zones" / name).write_text(ZONE, encoding="utf-8")
+    shutil.copytree("/usr/lib/firewalld", tmp_path / "lib")
+    (tmp_path / "changed").touch()
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "systemctl").write_text(SYSTEMCTL, encoding="utf-8")
-    (tmp_path / "bin" / "systemctl").chmod(0o755)
+    for name, text in (("systemctl", SYSTEMCTL), ("rpm", RPM)):
+        (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
     return folder
 
 
 def _run(etc: Path, script: str, *words: str, serves: str, namespaces: tuple[str, ...] = ()) -> str:
+    done = _ended(etc, script, *words, serves=serves, namespaces=namespaces)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _ended(
+    etc: Path, script: str, *words: str, serves: str, namespaces: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     whole = [
         "unshare",
         "--mount",
@@ -109,10 +133,12 @@ def _run(etc: Path, script: str, *words: str, serves: str, namespaces: tuple[str
     environment = {
         "PATH": f"{etc.parent / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
         "CALLS": str(etc.parent / "calls"),
+        "CHANGED": str(etc.parent / "changed"),
+        "LIB": str(etc.parent / "lib"),
         "LC_ALL": "C.UTF-8",
         "IMAGEFACTORY_SERVES": serves,
     }
-    done = subprocess.run(
+    return subprocess.run(
         [*whole, str(SCRIPT), *words],
         env=environment,
         capture_output=True,
@@ -120,8 +146,6 @@ def _run(etc: Path, script: str, *words: str, serves: str, namespaces: tuple[str
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def _zone(etc: Path, name: str = "public") -> str:
@@ -172,6 +196,53 @@ def test_cockpit_stays_where_its_port_is_declared(etc: Path) -> None:
     _run(etc, OFFLINE, serves="9090/tcp=boot")
     assert "cockpit" not in (etc.parent / "calls").read_text(encoding="utf-8")
     assert 'port="9090"' in _zone(etc)
+
+
+WIDE = '<service><port port="22" protocol="tcp"/><port port="9100" protocol="tcp"/></service>'
+OPEN = '<policy target="ACCEPT"><ingress-zone name="ANY"/><egress-zone name="HOST"/></policy>'
+ADDED = {
+    "/etc/firewalld/services/ssh.xml": WIDE,
+    "/etc/firewalld/ipsets/mine.xml": '<ipset type="hash:ip"><entry>10.0.0.1</entry></ipset>',
+    "/etc/firewalld/policies/open.xml": OPEN,
+    "/usr/lib/firewalld/services/mine.xml": WIDE,
+    "/usr/lib/firewalld/policies/open.xml": OPEN,
+}
+
+
+def test_what_lets_in_more_beside_the_zone_is_removed_and_named(etc: Path) -> None:
+    added = {}
+    for real, text in ADDED.items():
+        path = Path(
+            real.replace("/etc/firewalld", str(etc)).replace("/usr/lib/firewalld", f"{etc.parent}/lib")
+        )
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        added[real] = path
+    conf = etc / "firewalld.conf"
+    usual = conf.read_text(encoding="utf-8")
+    conf.write_text(usual.replace("FirewallBackend=nftables", "FirewallBackend=iptables"), encoding="utf-8")
+    said = _run(etc, OFFLINE, serves="")
+    assert [real for real in ADDED if f"firewall: removed {real}: " not in said] == []
+    assert [path for path in added.values() if path.exists()] == []
+    assert "firewall: set FirewallBackend=nftables" in said
+    assert conf.read_text(encoding="utf-8") == usual
+    kept = {path.relative_to(etc.parent / "lib") for path in (etc.parent / "lib").rglob("*.xml")}
+    assert kept == {
+        path.relative_to("/usr/lib/firewalld") for path in Path("/usr/lib/firewalld").rglob("*.xml")
+    }
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_changed_file_of_firewalld_ends_the_build(etc: Path, *, told: bool) -> None:
+    """By rpm, or by what firewalld makes of it where rpm's own records were changed too."""
+    (etc.parent / "lib" / "services" / "ssh.xml").write_text(WIDE, encoding="utf-8")
+    line = "S.5......    /usr/lib/firewalld/services/ssh.xml\n"
+    (etc.parent / "changed").write_text(line if told else "", encoding="utf-8")
+    done = _ended(etc, OFFLINE, serves="")
+    assert done.returncode == 1
+    assert ("a step has changed files of firewalld" in done.stderr) is told
+    assert (line in done.stderr) is told
+    assert told or "the service ssh lets in more or less than 22/tcp" in done.stderr
 
 
 def test_a_running_firewalld_lets_the_builder_in_as_declared_and_nowhere_else(etc: Path) -> None:

@@ -154,7 +154,8 @@ class Workbench:
         (folder / "bundle.tar.gz").write_bytes(samples.BUNDLE_CONTENT)
         (folder / "platform.tar.gz").write_bytes(samples.PLATFORM_CONTENT)
         (folder / "catalog.json").write_text("[]", encoding="utf-8")
-        (folder / ports.ASKED).write_text(json.dumps(ports.question(job)), encoding="utf-8")
+        asked = ports.question(job, samples.PLATFORM)
+        (folder / ports.ASKED).write_text(json.dumps(asked), encoding="utf-8")
         rendered = template.to_text(template.render(job, plan.blocks, self.credential))
         (folder / "template.pkr.json").write_text(rendered, encoding="utf-8")
         return plan

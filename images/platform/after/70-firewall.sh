@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets the firewall of the image: on, the zone `public` lets in SSH, the answers of DHCPv6 and the ports that the definition
 # serves (IMAGEFACTORY_SERVES: `53/udp=boot 8443/tcp=deployed`), and nothing else. The loopback interface has a zone of its
-# own (CIS 4.2.2). What a step of the team opened beside the definition is closed again, and named.
+# own (CIS 4.2.2). What a step of the team opened beside the definition is closed again, and named. A service is let in by
+# name, so its ports must be those of firewalld's own files.
 #
 # What goes out is not filtered, so the agent reaches 168.63.129.16 and 169.254.169.254. The agent's own rules for these
 # addresses are in direct.xml, which stays. A DHCP client reads packets below the firewall.
@@ -10,6 +11,8 @@
 set -euo pipefail
 
 etc=/etc/firewalld
+lib=/usr/lib/firewalld
+packages=(firewalld firewalld-filesystem)
 wanted=(dhcpv6-client ssh)
 declared=()
 for served in ${IMAGEFACTORY_SERVES:-}; do
@@ -26,6 +29,13 @@ listed() { # what `--list-all` said of one kind, one a line, sorted
 
 rules() { # the rich rules that `--list-all` said
   sed -n 's/^\t//p' <<<"$1"
+}
+
+holds() { # whether a service has one port and nothing else
+  local said
+  said=$(fw --info-service="$1")
+  [[ $(listed "$said" ports) == "$2" ]] && ! grep --extended-regexp --quiet \
+    '^  (protocols|source-ports|modules|includes|helpers): .' <<<"$said"
 }
 
 lines() { (($#)) && printf '%s\n' "$@" | LC_ALL=C sort || :; }
@@ -46,7 +56,7 @@ if [[ -e $etc/zones/public.xml ]]; then
     sed 's|.*|firewall: closed the service &: name its ports in spec.serves if the image serves them|'
   rules "$found" | sed 's|.*|firewall: removed from the zone public: &|'
 fi
-for file in "$etc"/zones/*.xml* "$etc"/policies/*.xml*; do
+for file in "$etc"/{zones,policies,services,ipsets}/*.xml*; do
   [[ -e $file ]] || continue
   case $file in
     */zones/public.xml* | */zones/trusted.xml*) ;;
@@ -54,6 +64,17 @@ for file in "$etc"/zones/*.xml* "$etc"/policies/*.xml*; do
   esac
   rm -f -- "$file"
 done
+# firewalld reads the same kinds of files there, for packages.
+while IFS= read -r file; do
+  rpm --query --file -- "$file" >/dev/null 2>&1 && continue
+  echo "firewall: removed $file: no package has brought it"
+  rm -f -- "$file"
+done < <(comm -13 <(rpm --query --list "${packages[@]}" | LC_ALL=C sort) <(find "$lib" ! -type d | LC_ALL=C sort))
+if grep --quiet '^FirewallBackend=' "$etc/firewalld.conf" && ! grep --quiet '^FirewallBackend=nftables$' "$etc/firewalld.conf"; then
+  # With iptables a rule of direct.xml decides before the zones do.
+  echo "firewall: set FirewallBackend=nftables in $etc/firewalld.conf"
+  sed -i 's/^FirewallBackend=.*/FirewallBackend=nftables/' "$etc/firewalld.conf"
+fi
 
 [[ $(fw --get-default-zone) == public ]] || fw --set-default-zone=public
 closed=()
@@ -80,4 +101,16 @@ diff <(listed "$public" services) <(lines "${wanted[@]}")
 diff <(listed "$public" ports) <(lines "${declared[@]}")
 [[ -z $(rules "$public") && $(rules "$trusted" | wc --lines) == 2 ]]
 [[ $(listed "$trusted" interfaces) == lo ]]
+# Of other files only their own settings differ.
+changed=$(rpm --verify --nomtime "${packages[@]}" | grep --fixed-strings " $lib/" || :)
+if [[ -n $changed ]]; then
+  echo "firewall: a step has changed files of firewalld; put them back (dnf reinstall firewalld):" >&2
+  printf '%s\n' "$changed" >&2
+  exit 1
+fi
+for own in ssh=22/tcp dhcpv6-client=546/udp; do
+  holds "${own%%=*}" "${own#*=}" && continue
+  echo "firewall: the service ${own%%=*} lets in more or less than ${own#*=}: a step has changed it" >&2
+  exit 1
+done
 echo "firewall: lets in SSH and ${declared[*]:-no other port}"

@@ -1,8 +1,9 @@
 """Holds what listens on the booted machine, and what its firewall lets in, against the ports of the definition.
 
-`ports.py LISTENING ZONE SERVES OUT`: the lines of `ss`, those of `firewall-cmd --list-all` for the default zone, and
-IMAGEFACTORY_SERVES. Runs in the guest with RHEL 9's own Python 3.9 and its standard library only. It writes findings
-with names, as of a failed test of the platform: hygiene reports them, and a waiver can name them.
+`ports.py LISTENING ZONE SERVICES POLICIES SERVES OUT`: the lines of `ss`, those of `firewall-cmd --list-all` for the
+default zone, of `--info-service` for what every zone has, of `--get-active-policies`, and IMAGEFACTORY_SERVES. Runs in
+the guest with RHEL 9's own Python 3.9 and its standard library only. It writes findings with names, as of a failed test
+of the platform: hygiene reports them, and a waiver can name them.
 """
 
 import ipaddress
@@ -14,10 +15,12 @@ from pathlib import Path
 
 # SSH, and the client of DHCP: these are open in every image.
 OWN = frozenset({"22/tcp", "68/udp", "546/udp"})
-OWN_SERVICES = frozenset({"dhcpv6-client", "ssh"})
+OWN_SERVICES = {"dhcpv6-client": ["546/udp"], "ssh": ["22/tcp"]}
+OWN_POLICIES = frozenset({"allow-host-ipv6"})  # firewalld's own
 # Clients that ask by UDP have sockets that look as if they listened, on ports that the kernel picked.
 PICKED = range(32768, 61000)
 NAMED = re.compile(r'"([^"]{1,64})"')
+WIDER = ("protocols", "source-ports", "modules", "includes", "helpers")  # what widens a service
 # What opens a zone beside ports and services. The platform sets none of it.
 OTHERS = ("protocols", "source-ports", "forward-ports", "rich rules", "sources")
 
@@ -67,7 +70,20 @@ def zone(text: str) -> dict[str, list[str]]:
     return found
 
 
-def findings(lines: str, rules: str, serves: str) -> Iterator[tuple[str, str]]:
+def blocks(text: str) -> dict[str, str]:
+    """The text of each name that begins a line, such as a service or a policy."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line and not line[0].isspace():
+            name = line.split()[0]
+            found[name] = ""
+        elif name:
+            found[name] += f"{line}\n"
+    return found
+
+
+def findings(lines: str, rules: str, services: str, policies: str, serves: str) -> Iterator[tuple[str, str]]:
     """A name and a sentence for each thing that is not as the definition says."""
     declared, heard, opened = served(serves), listening(lines), zone(rules)
     for port, program in sorted(heard.items()):
@@ -90,7 +106,8 @@ def findings(lines: str, rules: str, serves: str) -> Iterator[tuple[str, str]]:
         yield f"Firewall: {port}: undeclared", f"the firewall lets {port} in, which spec.serves does not name"
     for port in sorted(set(declared) - set(opened["ports"])):
         yield f"Firewall: {port}: open", f"spec.serves names {port}, and the firewall does not let it in"
-    for service in sorted(set(opened.get("services", [])) - OWN_SERVICES):
+    yield from beside(blocks(services), blocks(policies))
+    for service in sorted(set(opened.get("services", [])) - set(OWN_SERVICES)):
         yield (
             f"Firewall: {service}: undeclared",
             f"the firewall lets the service {service} in: name its ports instead",
@@ -103,10 +120,25 @@ def findings(lines: str, rules: str, serves: str) -> Iterator[tuple[str, str]]:
             yield f"Firewall: {kind}: off", f"the firewall has {kind} switched on"
 
 
+def beside(services: dict[str, str], policies: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What lets in more under a name that every image has, or beside its zone."""
+    for service, ports in sorted(OWN_SERVICES.items()):
+        kinds = zone(services.get(service, ""))
+        more = [kind for kind in WIDER if kinds.get(kind)]
+        if kinds.get("ports") != ports or more:
+            text = f"the service {service} must let in {ports[0]} alone: leave firewalld's file as it is"
+            yield f"Firewall: {service}: {ports[0]}", text
+    for policy in sorted(set(policies) - OWN_POLICIES):
+        yield (
+            f"Firewall: policy {policy}: none",
+            f"the policy {policy} is active, which the platform did not set",
+        )
+
+
 def main(arguments: list[str]) -> None:
     """The program. It raises if it cannot look."""
-    lines, rules, serves, output = arguments
-    read = (Path(path).read_text(encoding="utf-8", errors="replace") for path in (lines, rules))
+    *paths, serves, output = arguments
+    read = (Path(path).read_text(encoding="utf-8", errors="replace") for path in paths)
     found = [{"invariant": name, "what": what} for name, what in findings(*read, serves)]
     Path(output).write_text(json.dumps(found) + "\n", encoding="utf-8")
 

@@ -25,7 +25,10 @@ write() { "$python" "$here/verify/results.py" "$@"; }
 # What listens, and what the firewall lets in. A firewall that does not answer is a finding, not a failure.
 ss --no-header --listening --numeric --tcp --udp --processes >"$work/listening"
 { zone=$(firewall-cmd --get-default-zone) && firewall-cmd --zone="$zone" --list-all; } >"$work/zone" || : >"$work/zone"
-"$python" "$here/verify/ports.py" "$work/listening" "$work/zone" "${IMAGEFACTORY_SERVES:-}" "$work/ports"
+{ for service in dhcpv6-client ssh; do firewall-cmd --info-service="$service"; done; } >"$work/services" || :
+firewall-cmd --get-active-policies >"$work/policies" || :
+"$python" "$here/verify/ports.py" "$work/listening" "$work/zone" "$work/services" "$work/policies" "${IMAGEFACTORY_SERVES:-}" \
+  "$work/ports"
 rpm --query --all --queryformat \
   '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\t%{MODULARITYLABEL}\n' \
   >"$work/packages"

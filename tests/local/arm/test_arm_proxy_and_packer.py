@@ -16,6 +16,7 @@ from local.arm import launch
 from pipeline_core.wire import job as job_wire
 from tests.local.arm.conftest import BUILDER, Azure
 from tests.local.arm.recorded import GROUP, image, left_over, packer, template
+from tests.unit.builder import samples
 
 __all__ = ["image"]
 
@@ -24,8 +25,10 @@ _PLATFORM = frozenset(
     f"platform/{name}"
     for name in (
         "before/10-update.sh",
+        "after/70-firewall.sh",
         "after/85-hygiene-check.sh",
         "after/90-deprovision.sh",
+        "verify/ports.py",
         "verify/run.sh",
     )
 )
@@ -88,7 +91,9 @@ def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Pa
         assert code == 0, output
     assert "imagefactory: step 1 of 2: platform: ports" in output
     assert "imagefactory: step 2 of 2: platform: verify" in output
-    tried = ports_found.check(job, (folder / ports_found.FOUND).read_bytes(), simulated=True)
+    answer = (folder / ports_found.FOUND).read_bytes()
+    tried = ports_found.check(job, _PLATFORM, answer, simulated=True)
+    assert tried is not None
     assert tried.passed, tried.detail
     assert azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.7").tags
     files = {name: (tmp_path / "verify" / "results" / name).read_bytes() for name in plan.results}
@@ -138,9 +143,10 @@ def _job(
 def _folder_of(folder: Path, plan: provisioners.ProvisionPlan, job: job_wire.BuildJob) -> Path:
     """The folder in which the builder runs Packer: archives, catalogue and the plan's scripts."""
     (folder / "steps").mkdir(parents=True)
-    for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json"):
+    for name in ("bundle.tar.gz", "catalog.json"):
         (folder / name).write_bytes(b"")
-    (folder / ports_found.ASKED).write_text(json.dumps(ports_found.question(job)))
+    (folder / "platform.tar.gz").write_bytes(samples.pack(dict.fromkeys(_PLATFORM, "")))
+    (folder / ports_found.ASKED).write_text(json.dumps(ports_found.question(job, _PLATFORM)))
     for script in plan.scripts:
         (folder / script.file).write_text(script.content)
     return folder

@@ -29,10 +29,26 @@ CASES: dict[str, tuple[tuple[JobPort, ...], str, str]] = {
 def test_the_probe_finds_what_the_scenario_says(case: str) -> None:
     serves, scenario, words = CASES[case]
     job = samples.verify_job(serves=serves)
-    answer = served.answer(judged.question(job), scenario)
-    check = judged.check(job, json.dumps(answer).encode(), simulated=True)
+    answer = served.answer(judged.question(job, samples.PLATFORM), scenario, is_set=True)
+    check = judged.check(job, samples.PLATFORM, json.dumps(answer).encode(), simulated=True)
+    assert check is not None
     assert check.passed is not bool(words)
     assert check.detail.startswith(words)
+
+
+def test_a_machine_whose_platform_steps_set_no_firewall_has_red_hats(tmp_path: Path) -> None:
+    """A builder that asked its usual ports would refuse each such image."""
+    archive = tmp_path / "platform.tar.gz"
+    archive.write_bytes(samples.PLATFORM_CONTENT)
+    assert served.sets_firewall(archive)
+    archive.write_bytes(samples.OLDER_PLATFORM_CONTENT)
+    job = samples.verify_job(serves=(API,))
+    asked = judged.question(job, samples.PLATFORM)
+    answer = served.answer(asked, "ok", is_set=served.sets_firewall(archive))
+    found = {each["port"]: each["found"] for each in answer["ports"]}
+    assert found == {8443: probe.CLOSED, 9090: probe.REFUSED, 111: probe.CLOSED, 65533: probe.CLOSED}
+    without = judged.question(samples.verify_job(), samples.OLDER_PLATFORM)
+    assert served.answer(without, "ok", is_set=False) == {"ports": []}
 
 
 def test_no_listener_is_left_behind() -> None:

@@ -41,7 +41,14 @@ class Left:
 
 class Run(Protocol):
     def __call__(
-        self, job: BuildJob, build: str, *, bundle: bytes = ..., until: datetime = ..., **packer: str
+        self,
+        job: BuildJob,
+        build: str,
+        *,
+        bundle: bytes = ...,
+        platform: bytes = ...,
+        until: datetime = ...,
+        **packer: str,
     ) -> Left: ...
 
 
@@ -55,10 +62,11 @@ def run(tmp_path: Path) -> Run:
         build: str,
         *,
         bundle: bytes = samples.BUNDLE_CONTENT,
+        platform: bytes = samples.PLATFORM_CONTENT,
         until: datetime = NOW + timedelta(hours=12),
         **packer: str,
     ) -> Left:
-        samples.store(root, job, bundle)
+        samples.store(root, job, bundle, platform)
         echoed: list[str] = []
         work = tmp_path / f"work-{next(count)}"
         work.mkdir()

@@ -33,9 +33,11 @@ PLATFORM = {
     "platform/before/12-restart.sh": "#!/bin/bash\n",
     "platform/before/20-stage-catalog.sh": "#!/bin/bash\n",
     "platform/roots/30-hardening.yml": "- hosts: all\n",
+    "platform/after/70-firewall.sh": "#!/bin/bash\n",
     "platform/after/80-hygiene-clean.sh": "#!/bin/bash\n",
     "platform/after/85-hygiene-check.sh": "#!/bin/bash\n",
     "platform/after/90-deprovision.sh": "#!/bin/bash\n",
+    "platform/verify/ports.py": "",
     "platform/verify/run.sh": "#!/bin/bash\n",
     "roles/rhel9_hardening/tasks/main.yml": "[]\n",
     "catalog.json": '{"hosts": ["example.com"], "entries": []}\n',
@@ -64,6 +66,13 @@ def pack(files: Mapping[str, str]) -> bytes:
 
 
 PLATFORM_CONTENT = pack(PLATFORM)
+# Platform steps of a release that did not know spec.serves.
+OLDER_PLATFORM = {
+    name: text
+    for name, text in PLATFORM.items()
+    if name not in ("platform/after/70-firewall.sh", "platform/verify/ports.py")
+}
+OLDER_PLATFORM_CONTENT = pack(OLDER_PLATFORM)
 BUNDLE_CONTENT = pack(BUNDLE)
 
 
@@ -204,12 +213,14 @@ def token_for(job: wire.BuildJob, until: datetime) -> str:
     return blob_token.to_wire(BlobToken(until=until, shared="sr=b", own=own))
 
 
-def store(root: Path, job: wire.BuildJob, bundle: bytes = BUNDLE_CONTENT) -> None:
+def store(
+    root: Path, job: wire.BuildJob, bundle: bytes = BUNDLE_CONTENT, platform: bytes = PLATFORM_CONTENT
+) -> None:
     """Put the job and its archives where a builder looks for them."""
     for container, name, content in (
         ("jobs", f"{digest_of(job.to_wire())}.json", job.to_wire()),
         ("bundles", f"{job.bundle}.tar.gz", bundle),
-        ("bundles", f"{job.platform}.tar.gz", PLATFORM_CONTENT),
+        ("bundles", f"{job.platform}.tar.gz", platform),
     ):
         path = root / container / name
         path.parent.mkdir(parents=True, exist_ok=True)

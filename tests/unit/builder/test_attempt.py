@@ -1,5 +1,6 @@
 """One attempt: what it leaves in storage and what it sends, for each way it can end."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,17 @@ def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> No
     assert left.report.scan is not None
     assert (left.report.scan.score, left.report.scan.simulated) == (96.4, False)
     assert left.report.artifact == ""
+
+
+def test_an_image_of_older_platform_steps_is_judged_without_the_ports_that_these_leave_open(
+    run: Run,
+) -> None:
+    older = samples.digest_of(samples.OLDER_PLATFORM_CONTENT)
+    seen = samples.GOOD_VERIFY.replace('"found": "closed"', '"found": "refused"')
+    left = run(samples.verify_job(platform=older), seen, platform=samples.OLDER_PLATFORM_CONTENT)
+    assert json.loads((left.work / "ports-asked.json").read_text(encoding="utf-8"))["ports"] == []
+    assert {check.name for check in left.report.checks} == {"boot", "goss", "smoke", "hygiene"}
+    assert all(check.passed for check in left.report.checks)
 
 
 KEPT = (

@@ -58,6 +58,8 @@ def zone(**kinds: str) -> str:
     return "\n".join(["public (active)", *lines, "  rich rules: ", *given["rich rules"].splitlines()]) + "\n"
 
 
+OWN = "dhcpv6-client\n  ports: 546/udp\n  destination: ipv6:fe80::/64\nssh\n  ports: 22/tcp\n  includes: \n"
+POLICIES = "allow-host-ipv6\n  ingress-zones: ANY\n  egress-zones: HOST\n"
 CASES: dict[str, tuple[tuple[str, ...], str, str, list[str]]] = {
     "nothing but SSH": ((), zone(), "", []),
     "served as declared": ((JAVA,), zone(ports="8443/tcp"), "8443/tcp=boot", []),
@@ -82,16 +84,40 @@ CASES: dict[str, tuple[tuple[str, ...], str, str, list[str]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_difference_has_a_name(case: str) -> None:
     heard, rules, serves, names = CASES[case]
-    found = list(PORTS.findings("\n".join([*USUAL, *heard]), rules, serves))
+    found = list(PORTS.findings("\n".join([*USUAL, *heard]), rules, OWN, POLICIES, serves))
     assert [name for name, _ in found] == names
     assert all(what for _, what in found)
 
 
 def test_the_program_that_listens_is_named_where_it_is_known() -> None:
-    ((_, what),) = PORTS.findings(JAVA, zone(), "")
+    ((_, what),) = PORTS.findings(JAVA, zone(), OWN, POLICIES, "")
     assert what.startswith("java listens at 8443/tcp, which spec.serves does not name")
-    ((_, what),) = PORTS.findings(NOBODY, zone(), "")
+    ((_, what),) = PORTS.findings(NOBODY, zone(), OWN, POLICIES, "")
     assert what.startswith("a program listens at 50000/tcp")
+
+
+BESIDE: dict[str, tuple[str, str, list[str]]] = {
+    "a port in the service ssh": (OWN.replace("22/tcp", "22/tcp 9100/tcp"), POLICIES, ["Firewall: ssh: 22/tcp"]),
+    "another service in ssh": (OWN.replace("includes: ", "includes: http"), POLICIES, ["Firewall: ssh: 22/tcp"]),
+    "another port": (OWN.replace("546/udp", "53/udp"), POLICIES, ["Firewall: dhcpv6-client: 546/udp"]),
+    "no service ssh": (OWN.partition("ssh")[0], POLICIES, ["Firewall: ssh: 22/tcp"]),
+    "a policy": (OWN, POLICIES + "open (active)\n  ingress-zones: ANY\n", ["Firewall: policy open: none"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_what_lets_in_more_beside_the_zone_has_a_name(case: str) -> None:
+    services, policies, names = BESIDE[case]
+    found = list(PORTS.findings(SSH, zone(), services, policies, ""))
+    assert [name for name, _ in found] == names
+
+
+@pytest.mark.process
+def test_the_booted_machine_is_asked_for_its_services_and_policies(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    guest.zone(services="dhcpv6-client ssh", ssh="22/tcp 9100/tcp", policy="open\n  ingress-zones: ANY")
+    assert guest.verify().returncode == 0
+    assert [rule for _, rule, _ in guest.named()] == ["Firewall: ssh: 22/tcp", "Firewall: policy open: none"]
 
 
 @pytest.mark.process

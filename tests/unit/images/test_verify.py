@@ -19,6 +19,7 @@ from builder.results import checks
 from builder.results.checks import Results
 from pipeline_core.wire.job import Tests as Asked
 from tests.unit.builder.results import scan_files
+from tests.unit.images import firewall_answers
 from tests.unit.images.places import IMAGES
 
 pytestmark = pytest.mark.process
@@ -87,12 +88,10 @@ class Guest:
         """What `ss` prints."""
         self.tool("ss", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
 
-    def zone(self, *, code: int = 0, **kinds: str) -> None:
-        """What firewalld says of its default zone."""
-        given = {"services": "", "ports": "", "forward": "no", "masquerade": "no", "rich rules": "", **kinds}
-        lines = "\n".join(f"  {kind}: {value}" for kind, value in given.items())
-        asked = "[[ $* == --get-default-zone ]] && echo public"
-        self.tool("firewall-cmd", f"{asked} || cat <<'END'\npublic (active)\n{lines}\nEND\nexit {code}")
+    def zone(self, *, code: int = 0, ssh: str = "22/tcp", policy: str = "", **kinds: str) -> None:
+        """What firewalld says of its default zone, of the service ssh, and of active policies."""
+        body = firewall_answers.program(code=code, ssh=ssh, policy=policy, kinds=kinds)
+        self.tool("firewall-cmd", body)
 
     def dnf(self, lines: str, *, code: int = 0) -> None:
         """What dnf tells of installed advisories; of those that are available it tells nothing."""

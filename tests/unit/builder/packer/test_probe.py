@@ -116,7 +116,7 @@ def test_the_question_has_the_ports_of_the_job_and_some_that_nobody_may_answer()
     job = samples.verify_job(
         serves=(API, JobPort(port=9090, when="deployed"), JobPort(port=111, protocol="udp"))
     )
-    asked = asked_ports.question(job)["ports"]
+    asked = asked_ports.question(job, samples.PLATFORM)["ports"]
     assert isinstance(asked, list)
     assert [(each["port"], each["protocol"], each["when"]) for each in asked] == [
         (8443, "tcp", "boot"),

@@ -204,6 +204,7 @@ def test_the_platform_stands_around_the_team_and_deprovision_is_last() -> None:
         "platform.sh",
         "platform.sh",
         "platform.sh",
+        "platform.sh",
     ]
     assert "90-deprovision.sh" in _plan(samples.child_job()).scripts[-1].content
 

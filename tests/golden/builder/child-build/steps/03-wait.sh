@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 3 of 12: platform: wait for the restart'
+printf '%s\n' 'imagefactory: step 3 of 13: platform: wait for the restart'
 if [ -d /run/imagefactory ] && [ ! -e /run/imagefactory/restarting ]; then
   printf '%s\n' 'the machine does not restart'
   exit 0

@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 4 of 12: prepare'
+printf '%s\n' 'imagefactory: step 4 of 13: prepare'
 rm -rf -- /run/imagefactory
 install -d -m 0755 /run/imagefactory /run/imagefactory/results
 install -m 0644 -- /tmp/imagefactory-catalog.json /run/imagefactory/catalog.json
@@ -12,7 +12,7 @@ printf '%s  %s\n' 3ff3efae89ba9851ebeaa50f935c189b8a004d238b281c8209c6389f13d501
 install -d -m 0755 /run/imagefactory/bundle
 tar --extract --gzip --no-same-owner --file /tmp/imagefactory-bundle.tar.gz --directory /run/imagefactory/bundle
 rm -f -- /tmp/imagefactory-bundle.tar.gz
-printf '%s  %s\n' 2713874c34c289a716e66f333b5a559d05d78193c5fbdf2eba67bd60f0429438 /tmp/imagefactory-platform.tar.gz | sha256sum --check --status
+printf '%s  %s\n' 7b6a82117667f69120367fbcc9a6d985d1aa0fa1446459b4020456fe423fcbb7 /tmp/imagefactory-platform.tar.gz | sha256sum --check --status
 install -d -m 0755 /run/imagefactory/platform
 tar --extract --gzip --no-same-owner --file /tmp/imagefactory-platform.tar.gz --directory /run/imagefactory/platform
 rm -f -- /tmp/imagefactory-platform.tar.gz

@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 5 of 12: platform: platform/before/20-stage-catalog.sh'
+printf '%s\n' 'imagefactory: step 5 of 13: platform: platform/before/20-stage-catalog.sh'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
 kept+=(IMAGEFACTORY_BUILD=payments-api.0123456789ab.2)

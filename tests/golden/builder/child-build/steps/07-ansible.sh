@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 7 of 12: ansible: playbook.yml'
+printf '%s\n' 'imagefactory: step 7 of 13: ansible: playbook.yml'
 export ANSIBLE_LOCAL_TEMP=/run/imagefactory/ansible
 export ANSIBLE_NOCOLOR=1
 export ANSIBLE_REMOTE_TEMP=/run/imagefactory/ansible

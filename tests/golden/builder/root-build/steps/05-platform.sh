@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 5 of 11: platform: platform/before/20-stage-catalog.sh'
+printf '%s\n' 'imagefactory: step 5 of 12: platform: platform/before/20-stage-catalog.sh'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
 kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)

@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 6 of 11: platform: platform/roots/30-hardening.yml'
+printf '%s\n' 'imagefactory: step 6 of 12: platform: platform/roots/30-hardening.yml'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
 kept+=(ANSIBLE_LOCAL_TEMP=/run/imagefactory/ansible)

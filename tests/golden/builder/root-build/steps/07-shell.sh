@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 7 of 11: shell: scripts/install.sh'
+printf '%s\n' 'imagefactory: step 7 of 12: shell: scripts/install.sh'
 cd -- /run/imagefactory/bundle
 if [ -x /run/imagefactory/bundle/scripts/install.sh ]; then exec /run/imagefactory/bundle/scripts/install.sh; fi
 exec /bin/bash /run/imagefactory/bundle/scripts/install.sh

@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 10 of 11: platform: platform/after/85-hygiene-check.sh'
+printf '%s\n' 'imagefactory: step 10 of 12: platform: platform/after/80-hygiene-clean.sh'
 kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 kept+=(SUDO_USER="${SUDO_USER:-}")
 kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)
@@ -13,5 +13,5 @@ kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
 kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
 cd -- /run/imagefactory/platform
-if [ -x /run/imagefactory/platform/platform/after/85-hygiene-check.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/after/85-hygiene-check.sh; fi
-exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/after/85-hygiene-check.sh
+if [ -x /run/imagefactory/platform/platform/after/80-hygiene-clean.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/after/80-hygiene-clean.sh; fi
+exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/after/80-hygiene-clean.sh

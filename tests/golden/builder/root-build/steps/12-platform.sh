@@ -1,0 +1,17 @@
+#!/bin/bash
+# Written by Image Factory for one run; it is not part of the image.
+set -euo pipefail
+umask 022
+rm -f -- "$0" # after the last step nobody is left who could
+printf '%s\n' 'imagefactory: step 12 of 12: platform: platform/after/90-deprovision.sh'
+kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
+kept+=(SUDO_USER="${SUDO_USER:-}")
+kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)
+kept+=(IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle)
+kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
+kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
+kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
+kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
+cd -- /run/imagefactory/platform
+if [ -x /run/imagefactory/platform/platform/after/90-deprovision.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/after/90-deprovision.sh; fi
+exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/after/90-deprovision.sh
