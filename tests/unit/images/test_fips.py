@@ -30,7 +30,10 @@ def machine(tmp_path: Path) -> StandIn:
     made.environment["IMAGEFACTORY_BASE"] = str(tmp_path / "etc" / "base.json")
     made.tool("dnf")
     made.says("fips-mode-setup", "FIPS mode will be enabled.")
-    made.says("grubby", 'args="ro root=/dev/mapper/rootvg-rootlv fips=1 boot=UUID=1"')
+    # More than a pipe holds: whoever stops reading at the line that fits ends the tool.
+    made.tool(
+        "grubby", "echo 'args=\"ro root=/dev/mapper/rootvg-rootlv fips=1 boot=UUID=1\"'; exec seq 200000"
+    )
     made.says("update-crypto-policies", "FIPS")
     return made
 
