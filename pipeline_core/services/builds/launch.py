@@ -143,6 +143,7 @@ class Launcher:
         volumes = tuple(map(_volume, definition.build.volumes)) if is_build else ()
         hardening = self._hardening(build, definition)
         return wire.BuildJob(
+            schema_version=2 if volumes or hardening != wire.JobHardening() else 1,
             build=str(build.id),
             image=str(build.image),
             stage="build" if is_build else "verify",

@@ -53,10 +53,27 @@ def test_the_builder_gets_what_the_definition_asks_for() -> None:
         ("payments-api", "build"): inherited,
         ("payments-api", "verify"): inherited,
     }
+    assert {job.schema_version for job in jobs.values()} == {2}
     assert {place: job.volumes for place, job in jobs.items() if job.volumes} == {
         ("rhel9-base", "build"): (JobVolume(mount="/opt", gb=20), JobVolume(mount="/var", share=50))
     }
     assert jobs["rhel9-base", "verify"].tests.profile == "stig"
+
+
+def test_jobs_without_both_have_the_schema_that_every_builder_reads() -> None:
+    made = world.make()
+    _register(made, "rhel9-base", None)
+    _register(made, "rhel9-java", "rhel9-base")
+    made.drain()
+    assert {(job.schema_version, job.hardening) for job in _jobs(made).values()} == {(1, JobHardening())}
+
+
+def test_only_the_job_with_volumes_has_the_newer_schema() -> None:
+    made = world.make()
+    _register(made, "rhel9-base", None, build={"volumes": [{"mount": "/opt", "sizeGb": 20}]})
+    made.drain()
+    schemas = {stage: job.schema_version for (_, stage), job in _jobs(made).items()}
+    assert schemas == {"build": 2, "verify": 1}
 
 
 def _build_of(made: SimulatedWorld, image: str) -> Build:
