@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Turns FIPS mode on, where the definition of a base asks for it (spec.hardening.fips). It holds after the restart.
-# Descendants inherit it: their kernels start with fips=1.
+# Descendants inherit it: their kernels start with fips=1. For them the factory gives IMAGEFACTORY_FIPS=inherited.
 set -euo pipefail
 
 root=${IMAGEFACTORY_ROOT:?}
@@ -13,6 +13,10 @@ fi
 if [[ $(cat "$enabled") == 1 ]]; then
   echo "fips: the machine runs in FIPS mode already"
   exit 0
+fi
+if [[ $IMAGEFACTORY_FIPS == inherited ]]; then
+  echo "fips: the base was built in FIPS mode and this machine does not run in it: an image above has switched it off" >&2
+  exit 1
 fi
 
 # It writes the crypto policy FIPS, builds the initramfs of all kernels anew and gives each kernel fips=1 and its /boot.
