@@ -48,7 +48,7 @@ def machine_paths(files: Sequence[File]) -> Iterator[Finding]:
 
 
 def broken_pipes(files: Sequence[File]) -> Iterator[Finding]:
-    """No script with `pipefail` pipes into a program that stops reading: what still writes would be ended by a signal."""
+    """No script with `pipefail` pipes into a program that stops reading: a signal would end what still writes."""
     for file in files:
         if file.path.suffix != ".sh" or "pipefail" not in file.text:
             continue
