@@ -46,7 +46,8 @@ def fetch_job(blobs: Blobs, settings: BuilderSettings) -> BuildJob:
     try:
         job = BuildJob.from_wire(content, digest=settings.job)
     except MalformedMessage as error:
-        raise PermanentError(ErrorClass.TEMPLATE, f"job {settings.job[:12]}: {error}") from error
+        text = f"job {settings.job[:12]}: {error}"
+        raise PermanentError(ErrorClass.TEMPLATE, text, owner=Owner.PLATFORM) from error
     if (job.build, job.stage, job.attempt) != (settings.build, settings.stage, settings.attempt):
         wanted = f"{settings.build}, {settings.stage} {settings.attempt}"
         given = f"{job.build}, {job.stage} {job.attempt}"

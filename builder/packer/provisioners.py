@@ -198,8 +198,9 @@ def _team_part(step: Step, shared: Mapping[str, str]) -> _Part:
 
 def _environment(job: BuildJob) -> dict[str, str]:
     """The variables that every script of the platform gets. What a definition does not ask for has none."""
+    fips = "1" if job.is_root else "inherited"
     asked = {
-        "IMAGEFACTORY_FIPS": "1" if job.hardening.fips else "",
+        "IMAGEFACTORY_FIPS": fips if job.hardening.fips else "",
         "IMAGEFACTORY_HARDENING": job.hardening.profile,
         "IMAGEFACTORY_VOLUMES": "\n".join(map(_volume, job.volumes)),
     }

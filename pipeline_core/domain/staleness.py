@@ -164,8 +164,13 @@ def known_inputs(head: ImageHead, built: BuildInputs, world: World) -> BuildInpu
 
 
 def _known_tools(head: ImageHead, built: BuildInputs, platform: Platform) -> tuple[tuple[str, str, str], ...]:
-    """The tools that the image names: those in force, and those that have left the catalog as they were built."""
-    known = {tool[0]: tool for tool in built.catalog} | dict(platform.catalog)
+    """The tools that the image names, those that have left the catalog as the current version has them.
+
+    So a build that brings another entry of a tool that has left is taken back. Before the first version the build's
+    own entries count.
+    """
+    before = built if head.current is None else head.current.inputs
+    known = {tool[0]: tool for tool in before.catalog} | dict(platform.catalog)
     return tuple(sorted(known[tool] for tool in head.registration.catalog if tool in known))
 
 

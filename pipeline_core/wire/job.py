@@ -6,6 +6,7 @@ field whose meaning changes raises the schema.
 
 import functools
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -28,6 +29,8 @@ from pipeline_core.domain.verdicts import Check, HygieneFinding
 
 JOB_LIMIT = 256 * 1024  # bytes
 REPORT_LIMIT = 1024 * 1024  # bytes
+_NOT_A_JOB = "the content is not a BuildJob"  # builders say so; older ones blame the team
+_REFUSED_JOB = re.compile(f"job [0-9a-f]{{12}}: {_NOT_A_JOB}")
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Literal[
@@ -167,10 +170,11 @@ class BuildJob(_Wire):
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
     same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
     `serves` are the ports that the firewall lets in beside SSH: the build stage sets it, the verify stage tries them.
-    `volumes` is for the build stage alone. `hardening` is the definition's own, in both stages: a child has none.
+    `volumes` is for the build stage alone. `hardening` holds in both stages: a base's own, and `fips` for a child too
+    where its base has it. The schema is 2 where the job has one of the two: a builder that would ignore it refuses.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1
     build: str
     image: str
     stage: Literal["build", "verify"]
@@ -206,12 +210,12 @@ class BuildJob(_Wire):
             job = cls.model_validate_json(content)
         except ValidationError as error:
             raise MalformedMessage(
-                f"the content is not a BuildJob: {error.error_count()} fields are wrong: {error}"
+                f"{_NOT_A_JOB}: {error.error_count()} fields are wrong: {error}"
             ) from error
         try:
             BuildId(job.build)
         except InvalidValue as error:
-            raise MalformedMessage(f"the content is not a BuildJob: {error}") from error
+            raise MalformedMessage(f"{_NOT_A_JOB}: {error}") from error
         return job
 
 
@@ -358,8 +362,9 @@ class BuildReport(_Wire):
     after_steps: bool = False
 
     def failure(self) -> Failure:
-        """Why the attempt failed; only where it did. A report without a class is a fault of the builder."""
-        owner = Owner.PLATFORM if self.error_class is None else self.owner
+        """Why the attempt failed; only where it did. No class, or a job it cannot read, is a fault of the builder."""
+        is_of_builder = self.error_class is None or _REFUSED_JOB.match(self.message) is not None
+        owner = Owner.PLATFORM if is_of_builder else self.owner
         return Failure(
             error_class=self.error_class or ErrorClass.TEMPLATE,
             message=self.message or "the builder gave no reason",

@@ -21,6 +21,7 @@ from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.probing import Probing
+from pipeline_core.services.versions.inherited import InheritedHardening
 from pipeline_core.services.versions.late_regions import LateRegions
 from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.services.versions.purchases import Purchases
@@ -123,8 +124,8 @@ def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> L
         documents=base.effects.documents,
         blobs=base.ports.blobs,
         captures=captures,
-        containers=base.ports.containers,
         waivers=policy.waivers,
+        inherited=InheritedHardening(images=base.records.images, documents=base.effects.documents),
         deployment=base.deployment,
     )
 

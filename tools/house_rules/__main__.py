@@ -12,6 +12,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "module-length": sizes.module_length,
     "lock-files": repository.lock_files,
     "machine-paths": repository.machine_paths,
+    "broken-pipes": repository.broken_pipes,
     "make-targets": repository.make_targets,
     "glossary-missing": glossary.missing_words,
     "glossary-unused": glossary.unused_entries,

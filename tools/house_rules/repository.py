@@ -9,6 +9,9 @@ from tools.house_rules.source import File, Finding
 TARGET_LIMIT: Final = 15
 _MACHINE_PATH: Final = re.compile(r"(?<![A-Za-z0-9._/-])/(home|root(?!/\.ssh/)|work|Users)/[A-Za-z.]")
 _INDEX: Final = re.compile(r"https?://|--index-url|--extra-index-url")
+_STOPS_READING: Final = re.compile(  # one bar, also at the end of a line
+    r"(?<!\|)\|&?(?!\|)(?:\s|\\\n)*(?:head\b|[ef]?grep\b(?:[^|;&\n]*\s)?(?:-[a-zA-Z]*q\w*|--quiet|--silent|--max-count|-m))[^\n]*"
+)
 _SUFFIXES: Final = frozenset({".py", ".md", ".sh", ".yaml", ".yml", ".json", ".toml", ".tf"})
 
 
@@ -42,6 +45,19 @@ def machine_paths(files: Sequence[File]) -> Iterator[Finding]:
                     cause=f"a path of one machine: {line.strip()[:100]}",
                     remedy="make it relative, or take it from the environment",
                 )
+
+
+def broken_pipes(files: Sequence[File]) -> Iterator[Finding]:
+    """No script with `pipefail` pipes into a program that stops reading: a signal would end what still writes."""
+    for file in files:
+        if file.path.suffix != ".sh" or "pipefail" not in file.text:
+            continue
+        for found in _STOPS_READING.finditer(file.text):
+            yield Finding(
+                place=f"{file.path}:{file.text.count(chr(10), 0, found.start()) + 1}",
+                cause=f"a pipe into a program that stops reading: {' '.join(found[0].split())}",
+                remedy='keep the words first: said=$(...), then grep <<<"$said"',
+            )
 
 
 def make_targets(files: Sequence[File]) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Turns FIPS mode on, where the definition of a base asks for it (spec.hardening.fips). It holds after the restart.
-# Descendants inherit it: their kernels start with fips=1.
+# Descendants inherit it: their kernels start with fips=1. For them the factory gives IMAGEFACTORY_FIPS=inherited.
 set -euo pipefail
 
 root=${IMAGEFACTORY_ROOT:?}
@@ -14,6 +14,10 @@ if [[ $(cat "$enabled") == 1 ]]; then
   echo "fips: the machine runs in FIPS mode already"
   exit 0
 fi
+if [[ $IMAGEFACTORY_FIPS == inherited ]]; then
+  echo "fips: the base was built in FIPS mode and this machine does not run in it: an image above has switched it off" >&2
+  exit 1
+fi
 
 # It writes the crypto policy FIPS, builds the initramfs of all kernels anew and gives each kernel fips=1 and its /boot.
 dnf --assumeyes --setopt=install_weak_deps=False install crypto-policies-scripts
@@ -21,5 +25,7 @@ fips-mode-setup --enable
 echo "FIPS mode holds from the next start on" >>"$root/restart-wanted"
 
 # The check: the next start has it. 14-fips.sh asks the machine after the restart.
-grubby --info=DEFAULT | grep --quiet '^args=.*\bfips=1\b'
+# Its words are kept first: `grep --quiet` ends at the first line that fits, which ends a program that still writes.
+said=$(grubby --info=DEFAULT)
+grep --quiet '^args=.*\bfips=1\b' <<<"$said"
 [[ $(update-crypto-policies --show) == FIPS* ]]

@@ -18,11 +18,17 @@ if (($(rpm --query kernel-core | wc --lines) > 1)); then
   dnf --assumeyes remove --oldinstallonly
 fi
 rm -f -- "$boot"/vmlinuz-0-rescue-* "$boot"/.vmlinuz-0-rescue-* "$boot"/initramfs-0-rescue-* "$boot"/loader/entries/*-0-rescue.conf
+owns() { # Does a package own the folder, or one file in it? A driver's package often owns its files alone
+  ! rpm --query --file --quiet "$1" || return 0
+  local file
+  while IFS= read -r -d '' file; do
+    ! rpm --query --file --quiet "$file" || return 0
+  done < <(find "$1" -type f -print0)
+  return 1
+}
 for folder in "$modules"/*/; do
   # What depmod and dracut wrote for a kernel that is gone. What a package owns stays.
-  if [[ $folder != "$modules/$running/" ]] && ! rpm --query --file --quiet "$folder"; then
-    rm -rf -- "$folder"
-  fi
+  [[ $folder == "$modules/$running/" ]] || owns "$folder" || rm -rf -- "$folder"
 done
 
 # The check: one kernel, by the list of packages and by what can be started.

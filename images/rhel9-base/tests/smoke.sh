@@ -11,5 +11,6 @@ if [[ $state != running ]]; then
 fi
 [[ $(getenforce) == Enforcing ]] || { echo "smoke: SELinux does not enforce" >&2; exit 1; }
 chronyc -n tracking
-timeout 300 dnf --quiet repoquery --available --latest-limit 1 bash | grep --quiet '^bash-'
+found=$(timeout 300 dnf --quiet repoquery --available --latest-limit 1 bash)
+grep --quiet '^bash-' <<<"$found"
 echo "smoke: healthy"

@@ -7,4 +7,5 @@ release=${JAVA_VERSION:?the definition sets JAVA_VERSION, for example 21}
 dnf --assumeyes --setopt=install_weak_deps=False install "java-${release}-openjdk-headless"
 
 # The check: a service that runs `java` gets this release.
-java -version 2>&1 | grep --quiet "version \"${release}[.\"]"
+said=$(java -version 2>&1)
+grep --quiet "version \"${release}[.\"]" <<<"$said"

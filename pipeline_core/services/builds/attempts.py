@@ -12,7 +12,7 @@ from pipeline_core.domain.attempts import AttemptGroup
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.retry import GiveUp, TryAgain
-from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers
+from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers, NewContainerGroup
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Outages, Paused
@@ -36,6 +36,10 @@ class Attempts:
     def find_group(self, build: Build) -> ContainerGroup | None:
         """The attempt's container group, or None."""
         return self.containers.find_group(attempts.group_of(build))
+
+    def create_group(self, new: NewContainerGroup) -> None:
+        """Create the group, by one call. The caller has just looked for it and not found it."""
+        self.containers.create_group(new)
 
     def delete_group(self, build: Build) -> timedelta:
         """Ask for the deletion of the attempt's container group, as `Deletions.begin`."""

@@ -147,7 +147,7 @@ class ContainerStage:
             new = self.launcher.prepare(build, attempts.group_of(build), now)
             self._note_room(stored)
             if self._takes_turn(build, turn):
-                self.launcher.create(new)
+                self.attempts.create_group(new)
         except QuarantineFull as error:  # no limit of container groups: other builds may create theirs
             self._note_full(stored, error)
             raise

@@ -1,4 +1,4 @@
-"""Start one attempt: write its job under the job's digest, then create the container group that runs the job."""
+"""Prepare one attempt: write its job under the job's digest, and give the container group that is to run the job."""
 
 import contextlib
 import hashlib
@@ -30,10 +30,11 @@ from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
-from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
+from pipeline_core.ports import Blobs, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.policies.waivers import WaiverGrants
+from pipeline_core.services.versions.inherited import InheritedHardening
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
@@ -63,15 +64,15 @@ class Launcher:
     records: Records
     blobs: Blobs
     captures: Captures
-    containers: Containers
     documents: Documents
     waivers: WaiverGrants
+    inherited: InheritedHardening
     deployment: Deployment
 
     def prepare(self, build: Build, group: str, now: datetime) -> NewContainerGroup:
-        """What `create` needs. Makes the image definition and the job's blob; safe to repeat, also at the same time.
+        """The group of the attempt, not created yet. Makes the image definition and the job's blob; safe to repeat.
 
-        Repeated within an hour, it writes the same blob.
+        Repeated within an hour, also at the same time, it writes the same blob.
         """
         definition = self.documents.definition(build.definition)
         job = self._job(build, definition, self._prepare(build, definition), now)
@@ -95,10 +96,6 @@ class Launcher:
         rights = blob_rights.rights_of(attempts.folder_of(build), stage, job=Digest(digest), bundles=inputs)
         until = blob_rights.ends_at(now, stage, definition.build.timeout)
         return blob_token.to_wire(self.blobs.delegate(rights, now=now, until=until))
-
-    def create(self, new: NewContainerGroup) -> None:
-        """Create the group, by one call. The caller has just looked for it and not found it."""
-        self.containers.create_group(new)
 
     def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
         if build.phase is not Phase.BUILDING:  # the machine has the disk of the version
@@ -143,7 +140,10 @@ class Launcher:
         )
         is_build = build.phase is Phase.BUILDING
         source = self._source(build, prepared.gallery) if is_build else quarantined
+        volumes = tuple(map(_volume, definition.build.volumes)) if is_build else ()
+        hardening = self._hardening(build, definition)
         return wire.BuildJob(
+            schema_version=2 if volumes or hardening != wire.JobHardening() else 1,
             build=str(build.id),
             image=str(build.image),
             stage="build" if is_build else "verify",
@@ -158,16 +158,19 @@ class Launcher:
             tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
             serves=tuple(_served(each) for each in definition.serves),
             waived=self._waived(definition) if is_build else (),
-            volumes=tuple(map(_volume, definition.build.volumes)) if is_build else (),
-            hardening=wire.JobHardening(
-                profile=definition.hardening.profile or "", fips=definition.hardening.fips
-            ),
+            volumes=volumes,
+            hardening=hardening,
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
             lease_until=lease,
             tags={**self.deployment.tags, **_tags(build, lease)},
         )
+
+    def _hardening(self, build: Build, definition: ImageDefinition) -> wire.JobHardening:
+        """A base's own, or what a child inherits: nothing in the machine under test says what is demanded of it."""
+        own = definition.hardening
+        return wire.JobHardening(profile=own.profile or "", fips=own.fips or self.inherited.is_fips(build))
 
     def _waived(self, definition: ImageDefinition) -> tuple[wire.WaivedFinding, ...]:
         """Findings of hygiene that are waived at this moment: the check of the build stage passes them."""

@@ -6,7 +6,7 @@ import pytest
 
 from builder import inputs
 from builder.settings import BuilderSettings
-from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import ErrorClass, NotFound, Owner, PermanentError
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs
 
@@ -31,6 +31,14 @@ def test_a_job_with_another_content_than_its_digest_is_refused(tmp_path: Path) -
 
     with pytest.raises(PermanentError, match="digest"):
         inputs.fetch_job(FolderBlobs(tmp_path), settings)
+
+
+def test_a_job_of_a_newer_schema_is_refused_and_the_team_is_not_to_blame(tmp_path: Path) -> None:
+    job = samples.root_job().model_copy(update={"schema_version": 3})
+    samples.store(tmp_path, job)
+    with pytest.raises(PermanentError, match="schema_version") as caught:
+        inputs.fetch_job(FolderBlobs(tmp_path), samples.settings_for(job))
+    assert caught.value.owner is Owner.PLATFORM
 
 
 def test_a_job_that_is_not_there_is_not_found(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _MARKETPLACE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "ve
 def jobs() -> Sequence[BuildJob]:
     """A root's and a child's, with every field."""
     shared: dict[str, Any] = {
+        "schema_version": 2,
         "build": str(_ROOT.id),
         "image": str(BASE),
         "attempt": 2,

@@ -159,3 +159,38 @@ def test_a_tool_that_was_taken_back_is_known_although_another_one_has_left() -> 
     answer = _judge(around, head, replace(OLDER, catalog=(GONE, THIRD)))
     assert (answer.wish, answer.why) == (Wish.WITHDRAWN, "its change of the catalog was taken back")
     assert _judge(around, head, replace(OLDER, catalog=(GONE, falcon))).wish is Wish.UNKNOWN
+
+
+def _tool(version: str) -> tuple[str, str, str]:
+    return ("agent", version, "a" * 64)
+
+
+LEFT = {
+    # the entry in the current version, and in the build; is the build taken back?
+    "another entry than the current one": (_tool("1"), _tool("2"), True),
+    "a tool that the current version has not": (None, _tool("2"), True),
+    "the current entry": (_tool("1"), _tool("1"), False),
+}
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.VERIFYING, Phase.PUBLISHING])
+@pytest.mark.parametrize("case", LEFT)
+def test_a_tool_that_has_left_the_catalog_is_wanted_as_the_current_version_has_it(
+    case: str, phase: Phase
+) -> None:
+    now, then, is_taken_back = LEFT[case]
+    current = replace(OLDER, catalog=() if now is None else (now,))
+    head = _defined(make.published(make.head(), current), catalog=("agent",))
+    built = replace(current if is_taken_back else RELEASE, catalog=(then,))
+    build = make.build(phase, image=head.name, inputs=built, fingerprint=fingerprint(built))
+    answer = wanted.judge(make.snapshot(head.name, make.world(head)), build, make.NOW)
+    assert (answer.wish is Wish.WITHDRAWN) is is_taken_back, answer
+    if is_taken_back:
+        assert answer.why == "its change of the catalog was taken back"
+
+
+def test_a_first_build_with_a_tool_that_has_left_the_catalog_is_not_taken_back() -> None:
+    first = make.head(catalog=("agent",))
+    built = replace(RELEASE, catalog=(_tool("2"),))
+    build = make.build(Phase.PENDING, image=first.name, inputs=built, fingerprint=fingerprint(built))
+    assert wanted.judge(make.snapshot(first.name, make.world(first)), build, make.NOW).wish is Wish.UNKNOWN

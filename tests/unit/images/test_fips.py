@@ -30,7 +30,10 @@ def machine(tmp_path: Path) -> StandIn:
     made.environment["IMAGEFACTORY_BASE"] = str(tmp_path / "etc" / "base.json")
     made.tool("dnf")
     made.says("fips-mode-setup", "FIPS mode will be enabled.")
-    made.says("grubby", 'args="ro root=/dev/mapper/rootvg-rootlv fips=1 boot=UUID=1"')
+    # More than a pipe holds: whoever stops reading at the line that fits ends the tool.
+    made.tool(
+        "grubby", "echo 'args=\"ro root=/dev/mapper/rootvg-rootlv fips=1 boot=UUID=1\"'; exec seq 200000"
+    )
     made.says("update-crypto-policies", "FIPS")
     return made
 
@@ -62,6 +65,36 @@ def test_a_machine_in_fips_mode_is_left_alone(machine: StandIn) -> None:
     assert machine.run("before/11-fips.sh", **ASKED).returncode == 0
     assert machine.called("fips-mode-setup") == []
     assert not (machine.staged / "restart-wanted").exists()
+
+
+CHILD = {"IMAGEFACTORY_FIPS": "inherited"}
+
+
+def test_a_child_keeps_fips_mode_and_never_switches_it_on(machine: StandIn) -> None:
+    kernel(machine, "1")
+    assert machine.run("before/11-fips.sh", **CHILD).returncode == 0
+    kernel(machine, "0")
+    done = machine.run("before/11-fips.sh", **CHILD)
+    assert done.returncode == 1
+    assert "an image above has switched it off" in done.stderr
+    assert machine.calls == []
+
+
+@pytest.mark.parametrize("note", ["{}", '{"base": "rhel9-base", "fips": false}', None])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_child_that_takes_the_bases_note_away_is_asked_all_the_same(
+    machine: StandIn, note: str | None, is_on: bool
+) -> None:
+    assert machine.run("roots/30-base.sh", **ASKED).returncode == 0
+    noted = Path(machine.environment["IMAGEFACTORY_BASE"])
+    noted.unlink()
+    if note is not None:
+        noted.write_text(note, "utf-8")
+    kernel(machine, "1" if is_on else "0")
+    machine.says("fips-mode-setup", ON if is_on else OFF)
+    machine.says("update-crypto-policies", "FIPS" if is_on else "DEFAULT")
+    assert machine.run("fips/wanted.sh", **CHILD).returncode == 0  # the verify stage asks this
+    assert (machine.run("before/14-fips.sh", **CHILD).returncode == 0) is is_on
 
 
 @pytest.mark.parametrize("missing", ["the kernel's argument", "the policy"])

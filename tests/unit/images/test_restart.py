@@ -77,11 +77,12 @@ class Kernels:
         machine.says("grubby", f"/boot/vmlinuz-{NEW}")
         self.listed = machine.folder / "kernels"
         self.listed.write_text("", "utf-8")
-        # Owned is what stands in the list of packages.
+        self.owned = machine.folder / "owned"  # names of files that a package has beside the kernels' folders
+        self.owned.write_text("", "utf-8")
         machine.tool(
             "rpm",
-            f'if [[ $* == *--file* ]]; then name=$(basename "${{@: -1}}"); grep -qx "$name" "{self.listed}"; '
-            f'else cat "{self.listed}"; fi',
+            f'if [[ $* == *--file* ]]; then name=$(basename "${{@: -1}}"); '
+            f'grep -qx "$name" "{self.listed}" "{self.owned}"; else cat "{self.listed}"; fi',
         )
         # What dnf does: the newest and the running one stay.
         machine.tool(
@@ -116,6 +117,23 @@ def test_the_old_kernel_and_the_rescue_image_go(machine: StandIn) -> None:
     assert machine.called("dnf") == ["--assumeyes remove --oldinstallonly"]
     assert kernels.files() == {f"vmlinuz-{NEW}"}
     assert [path.name for path in kernels.modules.iterdir()] == [NEW]
+
+
+@pytest.mark.parametrize("is_owned", [True, False])
+def test_a_folder_of_modules_stays_where_a_package_owns_one_file_in_it(
+    machine: StandIn, is_owned: bool
+) -> None:
+    kernels = Kernels(machine)
+    kernels.install(OLD, NEW)
+    driver = kernels.modules / OLD / "extra" / "a driver.ko"
+    driver.parent.mkdir()
+    driver.write_text("", "utf-8")
+    if is_owned:
+        kernels.owned.write_text("a driver.ko\n", "utf-8")
+    done = machine.run("before/13-kernels.sh")
+    assert done.returncode == 0, done.stderr
+    assert driver.exists() is is_owned
+    assert {path.name for path in kernels.modules.iterdir()} == ({OLD, NEW} if is_owned else {NEW})
 
 
 def test_with_one_kernel_dnf_is_not_asked_since_it_would_fail(machine: StandIn) -> None:

@@ -59,6 +59,18 @@ BROKEN = {
         one("requirements.txt", f"abc==1.0 \\\n{HASH}\nabd==2.0\n"),
     ),
     "a path of one machine": (repository.machine_paths, one("README.md", f"see {MACHINE}")),
+    "a pipe into a grep that stops reading": (
+        repository.broken_pipes,
+        one("images/a.sh", "set -euo pipefail\ngrubby --info=DEFAULT | grep --quiet fips=1\n"),
+    ),
+    "a pipe into one with short options": (
+        repository.broken_pipes,
+        one("images/a.sh", "set -euo pipefail\njava -version 2>&1 | grep -Eq 21\n"),
+    ),
+    "a pipe into a head on the next line": (
+        repository.broken_pipes,
+        one("tools/a.sh", "set -o pipefail\nfind . |\n  head -1\n"),
+    ),
     "many targets": (repository.make_targets, one("Makefile", "a:  ## text\n" * 16)),
     "two classes of one name": (names.doubled_names, some(local__a=CLASS, simulation__b=CLASS)),
     "two classes of one name in the domain": (
@@ -137,6 +149,17 @@ GOOD = {
     "a lock file": (repository.lock_files, one("requirements.txt", f"abc[x]==1.0 \\\n{HASH}\n    # via b\n")),
     "a path of a guest": (repository.machine_paths, one("images/a.sh", MACHINE)),
     "a part of a longer path": (repository.machine_paths, one("a.md", "example.com/" + "home/page")),
+    "a grep over kept words, over a file, and one that reads all": (
+        repository.broken_pipes,
+        one(
+            "images/a.sh",
+            'set -euo pipefail\ngrep --quiet a <<<"$said"\n[[ -e b ]] || grep --quiet a b\nls | grep a\n',
+        ),
+    ),
+    "a script that ignores how a pipe's first program ended": (
+        repository.broken_pipes,
+        one("images/a.sh", "set -eu\nls | grep -q a\n"),
+    ),
     "few targets": (repository.make_targets, one("Makefile", "a:  ## text\n" * 15)),
     "two private classes": (
         names.doubled_names,

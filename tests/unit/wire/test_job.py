@@ -96,7 +96,7 @@ def test_a_job_whose_digest_does_not_match_is_refused() -> None:
         {"bundle": "B" * 64},
         {"platform": "c"},
         {"timeout_seconds": 1},
-        {"schema_version": 2},
+        {"schema_version": 3},
         {"source": {"kind": "url", "url": "http://x"}},
         {"steps": [{"kind": "powershell", "path": "x"}]},
         {"lease_until": "tomorrow"},

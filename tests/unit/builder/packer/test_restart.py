@@ -70,9 +70,13 @@ def test_what_is_not_asked_for_has_no_variable() -> None:
     assert not [text for text in texts for name in ("_FIPS", "_HARDENING", "_VOLUMES") if name in text]
 
 
-def test_the_machine_of_the_verify_stage_knows_of_fips_too() -> None:
-    plan = _plan(samples.verify_job(hardening=JobHardening(fips=True)))
-    assert "kept+=(IMAGEFACTORY_FIPS=1)" in plan.scripts[-1].content
+@pytest.mark.parametrize("is_root", [True, False])
+def test_the_machine_of_the_verify_stage_knows_of_fips_too_and_a_childs_that_it_is_inherited(
+    is_root: bool,
+) -> None:
+    plan = _plan(samples.verify_job(hardening=JobHardening(fips=True), is_root=is_root))
+    asked = "1" if is_root else "inherited"
+    assert f"kept+=(IMAGEFACTORY_FIPS={asked})" in plan.scripts[-1].content
 
 
 def test_only_a_script_before_the_teams_steps_is_a_restart() -> None:
