@@ -1,7 +1,6 @@
 """What the steps of a base leave, held against the tests that the roles ask of every booted image."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -63,7 +62,9 @@ WATCHED = {
     "path": "-a always,exit -F arch=b64 -S all -F path={} -F perm=wa -F key=identity",
     "path, at the end": "-a always,exit -F arch=b32 -S all -F perm=wa -F path={}",
 }
-CALLS = "-a always,exit -F arch=b32 -S open -F exit=-EACCES\n-a always,exit -F arch=b64 -S open -F exit=-EACCES\n"
+CALLS = (
+    "-a always,exit -F arch=b32 -S open -F exit=-EACCES\n-a always,exit -F arch=b64 -S open -F exit=-EACCES\n"
+)
 
 
 def unmet(said: str) -> list[str]:
