@@ -61,11 +61,25 @@ def test_rules_are_left_out_and_values_set_where_they_say() -> None:
             {"rules": [{"rule": "a", "reason": "a reason that is long", "profiles": ["cys"]}]},
             "a: there is no profile cys",
         ),
+        (
+            {"rules": [{"rule": "a", "reason": "a reason that is long", "since": "82"}]},
+            "a: since is not a release, like 0.1.80",
+        ),
     ],
 )
 def test_an_exception_without_a_reason_or_with_a_wrong_word_is_refused(changes: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         tailoring.read(document(**changes))
+
+
+def test_a_rule_that_only_newer_releases_have_says_from_which_on() -> None:
+    rules = [
+        {"rule": "rule_a", "reason": "a reason that is long enough", "since": "0.1.80"},
+        {"rule": "rule_b", "reason": "a reason that is long enough"},
+    ]
+    for exceptions in tailoring.read(document(rules=rules)):
+        assert exceptions.since == {"rule_a": (0, 1, 80)}
+        assert [rule for rule, _ in exceptions.rules] == ["rule_a", "rule_b"]
 
 
 def test_no_exception_of_severity_high_is_hidden() -> None:
