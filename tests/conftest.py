@@ -18,7 +18,12 @@ hypothesis.settings.register_profile(
     "quick", parent=hypothesis.settings.get_profile("untimed"), max_examples=20
 )
 
-pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden", "tests.fixtures.real_packer"]
+pytest_plugins = [
+    "tests.fixtures.azurite",
+    "tests.fixtures.golden",
+    "tests.fixtures.real_packer",
+    "tests.fixtures.together",
+]
 
 _connect, _connect_ex, _sendto = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
 _getaddrinfo = socket.getaddrinfo

@@ -39,39 +39,46 @@ resource "azurerm_monitor_data_collection_rule_association" "machine" {
 }
 
 locals {
-  # A row of the query is an alert of the machine that it names. `range` is how far back the query looks: at least `window`.
+  # A row of the query is an alert of the machine that it names. The programs run each hour, with a delay of up to 20
+  # minutes, so a window of two hours always has a run in it: an alert ends when the machine has run without the fault. What
+  # is said once a day, and a machine that may be gone, ends by nobody's word: those alerts do not end by themselves, and
+  # come again as often as `quiet` says.
   alerts = {
     failed-unit = {
       query    = "alerts"
       what     = "A unit of provisioning failed, also by a signal or a time-out."
       severity = 1
       every    = "PT15M"
-      window   = "PT15M"
+      window   = "PT2H"
       range    = null
+      quiet    = null
     }
     rolled-back = {
       query    = "rollbacks"
       what     = "A service did not come up with a new certificate, and has the former one again."
       severity = 2
       every    = "PT15M"
-      window   = "PT15M"
+      window   = "PT2H"
       range    = null
+      quiet    = null
     }
     expires-soon = {
       query    = "expiring"
       what     = "A certificate expires in fewer than 14 days, and Key Vault has nothing newer."
       severity = 2
-      every    = "P1D"
-      window   = "P1D"
+      every    = "PT1H"
+      window   = "PT2H"
       range    = null
+      quiet    = "P1D"
     }
     silent = {
       query    = "silent"
-      what     = "A machine that reported today has said nothing for three hours. It may be gone, too."
+      what     = "A machine that reported in the last two days has said nothing for three hours. It may be gone, too."
       severity = 3
       every    = "PT1H"
       window   = "PT1H"
-      range    = "P1D"
+      range    = "P2D"
+      quiet    = "P1D"
     }
   }
 }
@@ -88,8 +95,10 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "postdeploy" {
   evaluation_frequency      = each.value.every
   window_duration           = each.value.window
   query_time_range_override = each.value.range
-  auto_mitigation_enabled   = true
-  tags                      = var.tags
+  # The two exclude each other.
+  auto_mitigation_enabled           = each.value.quiet == null
+  mute_actions_after_alert_duration = each.value.quiet
+  tags                              = var.tags
 
   criteria {
     query                   = file("${path.module}/queries/${each.value.query}.kql")

@@ -13,7 +13,7 @@ from tests import optional_tools
 from tools.content import accounts, guest
 from tools.content.harden import HardenedRoot
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 Shell = Callable[[str], guest.GuestRun]
 

@@ -16,7 +16,7 @@ from tests import optional_tools
 from tests.unit.images.places import IMAGES
 from tools.content import guest
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(600), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.content]
 
 SCRIPT = IMAGES / "platform" / "after" / "70-firewall.sh"
 SERVES = "8443/tcp=boot 8200/tcp=deployed 53/udp=boot"

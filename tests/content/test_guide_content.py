@@ -7,7 +7,7 @@ import pytest
 from tools.content import benchmark, harden, role_tasks, rules_diff, scan, tailoring
 from tools.content.benchmark import Benchmark
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(300), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.content]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tools.content import harden, page, verdict
 from tools.content.guest import GuestRun
 from tools.content.harden import HardenedRoot
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 
 DOCUMENT = harden.ROOT / "docs" / "hardening.md"

@@ -9,7 +9,7 @@ import pytest
 from tests import optional_tools
 from tools.content import guest, harden, made_root, scan, system, tailoring, verdict
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(300), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.content]
 
 
 def test_scores_and_failing_rules_of_an_image_that_nobody_hardened(

@@ -14,7 +14,7 @@ from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.policy import parse_policy
 from tools.content.harden import ROOT, HardenedRoot
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 PROFILE = "cis_server_l1"
 EXAMPLE = (ROOT / "docs/policy.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]

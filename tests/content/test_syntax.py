@@ -10,7 +10,7 @@ import pytest
 from tests import optional_tools
 from tools.content.harden import ANSIBLE, IMAGES, ROOT, HardenedRoot
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 NEWEST = ROOT / ".cache" / "ansible-lint" / "bin" / "python"
 MAIN = "import sys; from ansible.cli.playbook import main; sys.exit(main())"

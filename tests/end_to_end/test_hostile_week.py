@@ -10,7 +10,7 @@ from tests.end_to_end.hostile import behind, content, factory, rights, strangers
 from tests.end_to_end.hostile.attempts import Attempt
 from tests.end_to_end.hostile.factory import Week
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 DAYS: dict[str, tuple[Attempt, ...]] = {
     "Monday": (*texts.NAMES, *rights.TOKENS),
     "Tuesday": rights.OWNERSHIP,

@@ -15,7 +15,7 @@ from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.wire.job import REPORT_LIMIT, ReportedScan
 from tests.oscap.conftest import CONTENT, LEFT_OUT, PROFILE, TAILORED, Scanned, Scanner
 
-pytestmark = [pytest.mark.xdist_group("oscap"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.timeout(200)]
 
 NAMESPACE = "{http://checklists.nist.gov/xccdf/1.2}"
 PREFIX = "xccdf_org.ssgproject.content_rule_"

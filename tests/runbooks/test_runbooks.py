@@ -28,7 +28,7 @@ ORDER = (
 )
 _LIMIT = 400.0  # seconds for one command; most need one second, and some wait for builds
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("runbooks")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_every_runbook_has_its_place_in_the_order() -> None:

@@ -66,7 +66,7 @@ def _naive(job: BuildJob) -> list[Block]:
 def _evaluated(text: str, folder: Path) -> list[str]:
     """What Packer would evaluate where the builder runs: HCL's expressions, and templates of its engine.
 
-    The recorded Packer tells of the former; the one template of ours is filled in per script, by Packer.
+    The recorded Packer tells of the former; those of ours are filled in per script, by Packer.
     """
     path = folder / "template.pkr.json"
     path.write_text(text, encoding="utf-8")
@@ -75,7 +75,7 @@ def _evaluated(text: str, folder: Path) -> list[str]:
         found
         for each in _strings(json.loads(text))
         for found in re.findall(r"\{\{.*?\}\}", each)
-        if found != "{{ .Path }}"
+        if found not in ("{{ .Path }}", "{{ .Vars }}", "{{ .Script }}")
     ]
     return [*errors, *engine]
 

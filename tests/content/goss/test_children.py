@@ -14,7 +14,7 @@ from tests.content.goss.breaks import Break
 from tests.content.goss.conftest import Nursery
 from tests.unit.images.places import IMAGES, NAMES
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 
 def test_every_child_is_tried_and_has_a_mistake() -> None:

@@ -14,7 +14,7 @@ from tests.content.goss import runs
 from tests.content.goss.runs import IMAGES
 from tools import build_goss, go_modules
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(300), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.content]
 
 FILES = sorted(
     [

@@ -13,7 +13,7 @@ from tests.content.goss.runs import IMAGES
 from tools.content import guest
 from tools.content.harden import ANSIBLE
 
-pytestmark = [pytest.mark.xdist_group("content"), pytest.mark.timeout(1800), pytest.mark.content]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
 BASH = shutil.which("bash") or "/bin/bash"
 POSTDEPLOY = IMAGES / "roles" / "postdeploy" / "tests" / "goss.yaml"

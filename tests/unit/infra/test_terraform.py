@@ -169,7 +169,9 @@ def test_storage_forgets_removed_bundles_and_no_other() -> None:
 def test_only_a_builder_reaches_a_machine_and_it_may_try_every_port() -> None:
     """A rule for the declared ports alone would hide an image that answers at others."""
     rules = terraform.resources("azurerm_network_security_group")["machines"]["security_rule"]
-    inward = sorted((each for each in rules if each["direction"] == "Inbound"), key=lambda each: each["priority"])
+    inward = sorted(
+        (each for each in rules if each["direction"] == "Inbound"), key=lambda each: each["priority"]
+    )
     assert [(each["access"], each["protocol"], each["destination_port_range"]) for each in inward] == [
         ("Allow", "Tcp", "22"),
         ("Allow", "*", "*"),

@@ -90,7 +90,9 @@ def test_terraform_renders_the_templates_as_the_other_tests_do(
         check=False,
         timeout=120,
     )
-    assert done.stdout.strip().strip('"') == b64encode(rendered(name, allows_ssh=allows_ssh).encode()).decode()
+    assert (
+        done.stdout.strip().strip('"') == b64encode(rendered(name, allows_ssh=allows_ssh).encode()).decode()
+    )
 
 
 @pytest.mark.process
@@ -262,7 +264,10 @@ def test_the_certificate_comes_by_the_baked_unit_and_vault_reloads_it() -> None:
 def test_the_ports_are_the_same_everywhere() -> None:
     port, raft = terraform.local("port", EXAMPLE), terraform.local("raft", EXAMPLE)
     definition = yaml.safe_load((IMAGES / "rhel9-vault" / "image.yaml").read_text(encoding="utf-8"))
-    assert [each["port"] for each in definition["spec"]["serves"]] == [port, raft]  # what the firewall lets in
+    assert [each["port"] for each in definition["spec"]["serves"]] == [
+        port,
+        raft,
+    ]  # what the firewall lets in
     (listener,) = _hcl("vault.hcl")["listener"]
     assert listener["tcp"]["address"].endswith(f":{port}")
     assert listener["tcp"]["cluster_address"].endswith(f":{raft}")
@@ -272,7 +277,9 @@ def test_the_ports_are_the_same_everywhere() -> None:
 def test_no_secret_is_written_down() -> None:
     for path in EXAMPLE.iterdir():
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"(secret|password|token)\w*\s*=\s*\"(?!\$)|BEGIN [A-Z ]*PRIVATE", text), path.name
+        assert not re.search(r"(secret|password|token)\w*\s*=\s*\"(?!\$)|BEGIN [A-Z ]*PRIVATE", text), (
+            path.name
+        )
 
 
 def _hcl(name: str) -> dict[str, Any]:
