@@ -16,8 +16,12 @@ from pipeline_core.guard.rules import GuardRule
 
 # The files of platform steps that hold settings. Scripts and programs name such hosts to recognise them.
 _SETTINGS = (".json", ".yml", ".yaml", ".conf", ".cfg", ".ini", ".repo")
+# The `$id` of a schema is a name, and the tasks of a role have messages for people. Its addresses are in its variables.
+_TEXTS = re.compile(r"\.schema\.json$|^roles/[^/]+/(?:tasks|handlers|tests|meta)/")
 _FILE_LIMIT = 1024 * 1024  # bytes of one file that are looked at; settings are smaller
 _COMMENT = re.compile(r"^\s*[#;]")
+_BEFORE_QUOTE = " \t=:,[{(\"'"  # elsewhere it is an apostrophe
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
 _CATALOG = "catalog.json"  # it has findings of its own
 
 
@@ -62,19 +66,52 @@ def in_platform(content: bytes) -> Iterator[Finding]:
         if isinstance(part, FileStart):
             yield from _lines(name, bytes(text))
             name, text = part.name, bytearray()
-        elif isinstance(part, Content) and name.endswith(_SETTINGS) and len(text) < _FILE_LIMIT:
+        elif isinstance(part, Content) and _is_looked_at(name) and len(text) < _FILE_LIMIT:
             text += part.chunk
     yield from _lines(name, bytes(text))
 
 
+def _is_looked_at(name: str) -> bool:
+    return name.endswith(_SETTINGS) and name != _CATALOG and not _TEXTS.search(name)
+
+
 def _lines(name: str, content: bytes) -> Iterator[Finding]:
-    if name == _CATALOG or not content:
-        return
     text = content[:_FILE_LIMIT].decode("utf-8", errors="replace")
+    read = _without_escapes if name.endswith(".json") else _without_comment
     for number, line in enumerate(text.split("\n"), start=1):
-        for host in () if _COMMENT.match(line) else _examples(line):
+        # Nearly every line has no address.
+        for host in _examples(read(line)) if "//" in line or "\\" in line else ():
             remedy = "give the address that builds shall use, or take the setting out"
             yield _finding(f"{name}:{number}", host, remedy)
+
+
+def _without_comment(line: str) -> str:
+    """A line of YAML or INI without its comment. A quote that does not end in the line holds the rest of it."""
+    if _COMMENT.match(line):
+        return ""
+    quote, before, escaped = "", " ", False
+    for position, letter in enumerate(line):
+        if quote:
+            if letter == quote and not escaped:
+                quote = ""
+            escaped = quote == '"' and letter == "\\" and not escaped
+        elif letter in "\"'" and before in _BEFORE_QUOTE:
+            quote = letter
+        elif letter == "#" and before in " \t":
+            return line[:position]
+        before = letter
+    return line
+
+
+def _without_escapes(line: str) -> str:
+    """A line of JSON with the letters that its escapes stand for. No string of JSON goes over the end of a line."""
+    return _ESCAPE.sub(_letter, line)
+
+
+def _letter(found: re.Match[str]) -> str:
+    if len(found[1]) > 1:
+        return chr(int(found[1][1:], 16))
+    return found[1] if found[1] in '"/\\' else " "
 
 
 def _placeholders(text: str) -> list[str]:

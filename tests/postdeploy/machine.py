@@ -2,6 +2,7 @@
 
 The stand-in keeps a state for each unit and writes down each call with the version that was current then. A unit
 refuses to start with the versions that its test names. One that is slow shows the states that its test names first.
+It looks at the condition of a unit with each start, as systemd does, and says when; before that, the result is `no`.
 """
 
 import functools
@@ -44,6 +45,8 @@ case $verb in
     else
       printf '%s\\n' Job= "ActiveState=$(cat "$here/$unit" || echo inactive)" SubState=any
       printf '%s\\n' "ReloadResult=$(cat "$here/$unit.reloaded" || echo success)"
+      printf '%s\\n' "ConditionResult=$(cat "$here/$unit.condition" || echo no)"
+      printf '%s\\n' "ConditionTimestampMonotonic=$(cat "$here/$unit.looked" || echo 0)"
     fi 2>/dev/null ;;
   is-active) [[ ! -s $here/$unit.left && $(cat "$here/$unit" 2>/dev/null) == active ]] ;;
   enable) [[ ! -e $here/$unit.broken ]] && echo active >"$here/$unit" ;;
@@ -51,7 +54,14 @@ case $verb in
     # A caller that waits for a slow unit would wait for longer than it can.
     [[ ! -e $here/$unit.slow || $* == *--no-block* ]] || exit 1
     [[ ! -e $here/$unit.slow ]] || cp "$here/$unit.slow" "$here/$unit.left"
-    if grep -qsxe "$version" -e any "$here/$unit.refuses"; then
+    # A reload of a unit that runs is no start.
+    if [[ $verb == restart || $(cat "$here/$unit" 2>/dev/null) != active ]] && [[ ! -e $here/$unit.forgotten ]]; then
+      {python} -c 'import time; print(time.monotonic_ns() // 1000)' >"$here/$unit.looked"
+      [[ -e $here/$unit.unmet ]] && echo no >"$here/$unit.condition" || echo yes >"$here/$unit.condition"
+    fi
+    if [[ -e $here/$unit.unmet ]]; then
+      echo inactive >"$here/$unit"
+    elif grep -qsxe "$version" -e any "$here/$unit.refuses"; then
       echo failed >"$here/$unit"
       [[ ! -e $here/$unit.at-once ]]
     else
@@ -107,7 +117,7 @@ class Machine:
         for path in (self._bin, self._units, self.root / "etc" / "imagefactory"):
             path.mkdir(parents=True)
         self.calls_file = self._units / "calls"
-        self.tool("systemctl", _SYSTEMCTL.format(here=self._units, root=self.root))
+        self.tool("systemctl", _SYSTEMCTL.format(here=self._units, root=self.root, python=sys.executable))
 
     @property
     def path(self) -> str:
@@ -242,6 +252,12 @@ class Machine:
     def slow(self, *states: str, unit: str = APP) -> None:
         """What systemd says of the unit after each restart before it is up: `JOB STATE SUBSTATE`, JOB or `-`."""
         (self._units / f"{unit}.slow").write_text("".join(f"{each}\n" for each in states), "utf-8")
+
+    def leave_out(self, unit: str = APP, *, forgotten: bool = False) -> None:
+        """A condition of the unit does not hold from now on. systemd may forget that it has looked."""
+        (self._units / f"{unit}.unmet").touch()
+        if forgotten:
+            (self._units / f"{unit}.forgotten").touch()
 
     def break_reload(self, result: str, unit: str = APP) -> None:
         """The unit stays active, but its command for reloading fails."""

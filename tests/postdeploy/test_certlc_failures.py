@@ -319,3 +319,39 @@ def test_an_account_that_does_not_exist_is_named(machine: Machine, name: str) ->
     ran = machine.run()
     assert failure(ran) == (78, "no-such-user")
     assert not machine.folder.exists()
+
+
+def test_a_service_that_is_not_deployed_yet_is_no_failure(machine: Machine, name: str) -> None:
+    """Its archive is missing, so systemd leaves it out. The machine is provisioned, without an alert each hour."""
+    machine.put(name, pki.made().pem)
+    machine.configure(machine.certificate(name))
+    machine.leave_out()
+    ran = machine.run("certlc", "--by-timer")
+    assert ran.code == 0, ran.output
+    (service,) = ran.named("service")
+    assert (service["unit"], service["result"]) == (APP, "not-yet")
+    assert "a condition of the unit does not hold" in service["text"]
+    assert (len(ran.named("installed")), len(ran.named("provisioned"))) == (1, 1)
+    assert (machine.status()["result"], machine.unit_state()) == ("done", "inactive")
+    assert machine.run("certlc", "--by-timer").named("unchanged")
+    assert machine.calls == [f"restart {APP}"]
+
+
+def test_a_service_that_ran_and_is_left_out_now_is_a_failure(installed: Machine, name: str) -> None:
+    installed.put(name, pki.made().pem)
+    installed.leave_out()
+    ran = installed.run()
+    assert failure(ran) == (15, "service-down")
+    assert "a condition of the unit does not hold" in ran.named("failed")[0]["text"]
+
+
+def test_an_inactive_service_whose_conditions_nobody_looked_at_is_a_failure(
+    machine: Machine, name: str
+) -> None:
+    """systemd says `ConditionResult=no` of it too: also of one that ended at once, and that it has forgotten."""
+    machine.put(name, pki.made().pem)
+    machine.configure(machine.certificate(name))
+    machine.leave_out(forgotten=True)
+    ran = machine.run()
+    assert failure(ran) == (15, "service-down")
+    assert "is not active: inactive" in ran.named("failed")[0]["text"]

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self
 
 # A page waits by `sleep 10`, which is polite to a factory on Azure. Here a look costs nothing.
-_PROLOGUE = "set +m\nsleep() { command sleep 0.5; }\n"
+# Without `pipefail` a command that failed before a `jq` would be a success.
+_PROLOGUE = "set +m\nset -o pipefail\nsleep() { command sleep 0.5; }\n"
 
 
 class Shell:

@@ -1,12 +1,14 @@
 """What holds for every runbook, without a factory: its sections, what is run of it, and how output is compared."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.runbooks import happenings, pages
-from tests.runbooks.output import difference
+from tests.runbooks.output import ANY, Versions, difference
 from tests.runbooks.pages import Command, Happening, PageError
+from tests.runbooks.shell import Shell
 
 # Commands that only Azure or Terraform can answer. More of them is a decision: each is a command that no test runs.
 SLOW = {"rotate": 1}  # run by MARKS=campaign
@@ -26,7 +28,9 @@ def test_most_of_a_page_is_run_and_what_needs_azure_is_counted(name: str) -> Non
     assert len(there) == NEED_AZURE.get(name, 0)
     assert sum(each.is_slow for each in here) == SLOW.get(name, 0)
     assert len(here) > len(there)
-    assert sum(bool(each.shown) for each in here) >= 2, "too little of what is run is compared"
+    assert sum(any(line.strip() != ANY for line in each.shown) for each in here) >= 2, (
+        "too little of what is run is compared"
+    )
     assert any(each.text.startswith("imagefactory ") for each in here)
 
 
@@ -135,10 +139,58 @@ SHOWN = (
     ids=["other-values", "no-lines-between", "other-word", "other-number", "before", "behind", "nothing"],
 )
 def test_output_is_compared_by_its_stable_parts(printed: str, *, is_same: bool) -> None:
-    assert (difference(SHOWN, printed) == "") is is_same
+    assert (difference(SHOWN, printed, Versions()) == "") is is_same
 
 
-def test_a_command_that_shows_an_error_must_fail_and_one_without_output_is_not_compared() -> None:
+def test_a_command_that_shows_an_error_must_fail() -> None:
     assert Command(text="x", shown=("error: no",), line=1).fails
     assert not Command(text="x", shown=("no error: none",), line=1).fails
-    assert difference((), "anything") == ""
+
+
+def test_a_command_that_fails_before_a_pipe_is_a_failure(tmp_path: Path) -> None:
+    with Shell(tmp_path, os.environ) as shell:
+        assert shell.run("false | cat", 30) == ("", 1)
+        assert shell.run("true | cat", 30) == ("", 0)
+
+
+def test_a_command_without_shown_output_must_print_nothing() -> None:
+    assert difference((), "", Versions()) == ""
+    assert "does not show" in difference((), "a warning", Versions())
+
+
+def test_any_lines_alone_are_at_least_one() -> None:
+    assert difference((ANY,), "x\ny", Versions()) == ""
+    assert "nothing was printed" in difference((ANY,), "\n", Versions())
+
+
+ROWS = ("│ 1.20261201.3 │ excluded │", "│ 1.20261201.2 │ current │")
+
+
+@pytest.mark.parametrize(
+    ("excluded", "current", "is_same"),
+    [("1.20270105.8", "1.20270105.7", True), ("1.20270105.7", "1.20270105.8", False)],
+    ids=["same", "swapped"],
+)
+def test_a_version_of_the_page_is_one_version_of_the_run(
+    excluded: str, current: str, *, is_same: bool
+) -> None:
+    versions = Versions()
+    assert difference(("bad 1.20261201.3",), "bad 1.20270105.8", versions, "show ml-worker") == ""
+    printed = f"│ {excluded} │ excluded │\n│ {current} │ current │"
+    assert (difference(ROWS, printed, versions, "versions list ml-worker") == "") is is_same
+
+
+def test_two_versions_of_the_page_are_two_versions_of_the_run() -> None:
+    assert difference(ROWS, "1.20270105.8 excluded\n1.20270105.8 current", Versions()) != ""
+
+
+def test_versions_are_those_of_their_image() -> None:
+    shown = ("rhel9-java@1.20261201.2 -> payments-api@1.20261201.2",)
+    assert difference(shown, "rhel9-java@1.20270105.4 -> payments-api@1.20270105.3", Versions()) == ""
+
+
+def test_a_command_takes_the_version_of_the_run() -> None:
+    versions = Versions(meant={("ml-worker", "1.20261201.2"): "1.20270105.8"})
+    assert versions.put_into("bad=ml-worker@1.20261201.2") == "bad=ml-worker@1.20270105.8"
+    with pytest.raises(LookupError, match=r"1\.20261201\.3 of ml-worker"):
+        versions.put_into("bad=ml-worker@1.20261201.3")

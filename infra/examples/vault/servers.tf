@@ -1,4 +1,5 @@
-# The servers: a scale set of the golden image. Nothing is installed on them, and no extension runs there.
+# The servers: a scale set of the golden image. Nothing is installed on them, and no extension runs there unless
+# `allow_extensions` lets it.
 
 locals {
   follows_newest = var.image_version == null
@@ -21,12 +22,14 @@ locals {
 
   postdeploy = templatefile("${path.module}/postdeploy.json.tftpl", {
     certificate = var.certificate_name
+    client_id   = azurerm_user_assigned_identity.servers.client_id
     key_vault   = basename(var.certificate_vault_id)
   })
 
   user_data = templatefile("${path.module}/cloud-init.yaml.tftpl", {
     admin         = local.admin
     allows_ssh    = length(var.allow_ssh_from) > 0
+    client_id     = azurerm_user_assigned_identity.servers.client_id
     configuration = base64encode(local.configuration)
     postdeploy    = base64encode(local.postdeploy)
   })
@@ -44,7 +47,7 @@ resource "azapi_resource" "servers" {
 
   identity {
     type         = "UserAssigned"
-    identity_ids = [azurerm_user_assigned_identity.servers.id]
+    identity_ids = concat([azurerm_user_assigned_identity.servers.id], var.more_identity_ids)
   }
 
   body = {
@@ -91,7 +94,7 @@ resource "azapi_resource" "servers" {
             caching      = "ReadWrite"
             managedDisk  = { storageAccountType = "Premium_LRS" }
           }
-          # Vault's storage. An upgrade gives a server a new disk of the system and leaves this one.
+          # Vault's storage and audit logs. An upgrade gives a server a new disk of the system and leaves this one.
           dataDisks = [{
             lun          = 0
             createOption = "Empty"
@@ -104,7 +107,7 @@ resource "azapi_resource" "servers" {
         osProfile = {
           computerNamePrefix       = var.name
           adminUsername            = local.admin
-          allowExtensionOperations = false # nobody gets a shell by an extension or Run Command
+          allowExtensionOperations = var.allow_extensions # false: nobody gets a shell by an extension or Run Command
           customData               = base64encode(local.user_data)
           linuxConfiguration = {
             disablePasswordAuthentication = true

@@ -74,7 +74,7 @@ variable "vm_size" {
 }
 
 variable "data_disk_gb" {
-  description = "Size of the disk of each server that holds Vault's storage. An upgrade replaces the disk of the system, not this one."
+  description = "Size of the disk of each server: three quarters hold Vault's storage, one its audit logs. An upgrade replaces the disk of the system, not this one."
   type        = number
   default     = 64
 }
@@ -144,6 +144,18 @@ variable "is_initialised" {
 
 variable "allow_ssh_from" {
   description = "Address ranges that may sign in by SSH. Empty (the default): sshd is masked, and no rule lets anybody in."
+  type        = list(string)
+  default     = []
+}
+
+variable "allow_extensions" {
+  description = "True lets extensions run on the servers, and so Azure Monitor agent, by which they report. Whoever may write extensions or use Run Command then has a shell of root on each server."
+  type        = bool
+  default     = false
+}
+
+variable "more_identity_ids" {
+  description = "Resource ids of identities that the servers have besides their own, such as the one that Azure Policy adds for Azure Monitor agent. An apply takes away those that are not named. They get no rights here."
   type        = list(string)
   default     = []
 }

@@ -105,6 +105,21 @@ BREAKS: Final = (
         f"sed -i /^ExecReload/d {_UNIT}/vault.service",
         _VAULT_SHOWN,
     ),
+    _one(
+        "rhel9-vault",
+        "audit logs that fill the disk",
+        "rm /etc/logrotate.d/vault",
+        *(
+            f"File: /etc/logrotate.d/vault: {each}"
+            for each in ("exists", "mode", "owner", "group", "contents")
+        ),
+    ),
+    _one(
+        "rhel9-vault",
+        "rotation that Vault does not hear of",
+        "sed -i /reload/d /etc/logrotate.d/vault",
+        "File: /etc/logrotate.d/vault: contents",
+    ),
     _one("rhel9-vault", "starts by itself", "systemctl enable vault", "Service: vault: enabled"),
     _one(
         "rhel9-vault",

@@ -19,9 +19,11 @@ from tests.unit.infra import terraform
 EXAMPLE = terraform.INFRA / "examples" / "vault"
 IMAGES = terraform.INFRA.parent / "images"
 UNIT = (IMAGES / "rhel9-vault" / "files" / "vault.service").read_text(encoding="utf-8")
+ROTATION = (IMAGES / "rhel9-vault" / "files" / "vault.logrotate").read_text(encoding="utf-8")
 SCHEMA = IMAGES / "roles" / "postdeploy" / "files" / "postdeploy.schema.json"
 NAMES = {
     "certificate": "vault-tls",
+    "client_id": "22222222-2222-4222-8222-222222222222",
     "dns_name": "vault.example.com",
     "key_vault": "kv-certificates",
     "port": "8200",
@@ -181,12 +183,14 @@ def test_without_ranges_for_ssh_nobody_gets_a_shell() -> None:
     assert yaml.safe_load(rendered("cloud-init.yaml"))["bootcmd"] == [masked]
     assert "bootcmd" not in yaml.safe_load(rendered("cloud-init.yaml", allows_ssh=True))
     system = profile()["osProfile"]
-    assert system["allowExtensionOperations"] is False
+    assert system["allowExtensionOperations"] == "${var.allow_extensions}"
     assert system["linuxConfiguration"]["disablePasswordAuthentication"] is True
     assert "adminPassword" not in system
     variables = (EXAMPLE / "variables.tf").read_text(encoding="utf-8")
     asked = variables.partition('variable "allow_ssh_from"')[2].partition("variable ")[0]
     assert "default     = []" in asked
+    asked = variables.partition('variable "allow_extensions"')[2].partition("variable ")[0]
+    assert "default     = false" in asked
 
 
 def test_the_servers_have_three_rights_and_no_more() -> None:
@@ -210,16 +214,73 @@ def test_the_configuration_fits_the_unit_in_the_image() -> None:
     (condition,) = of_unit("ConditionFileNotEmpty")
     assert written == {
         condition: ("root:vault", "0640"),
+        of_unit("EnvironmentFile")[0].removeprefix("-"): ("root:root", "0600"),
         "/etc/imagefactory/postdeploy.json": ("root:root", "0600"),
     }
     configuration = _hcl("vault.hcl")
     (storage,) = configuration["storage"]
-    (mount,) = made["mounts"]
-    assert storage["raft"]["path"] == mount[1] == of_unit("RequiresMountsFor")[0]
+    mount, logs = made["mounts"]
+    assert storage["raft"]["path"] == mount[1]
+    assert of_unit("RequiresMountsFor") == [f"{mount[1]} {logs[1]}"]
     assert f"/var/lib/{of_unit('StateDirectory')[0]}" == mount[1]
-    assert f"LABEL={made['fs_setup'][0]['label']}" == mount[0]
+    assert [f"LABEL={each['label']}" for each in made["fs_setup"]] == [mount[0], logs[0]]
     assert of_unit("MemorySwapMax") == ["0"]  # what `disable_mlock` relies on
     assert configuration["disable_mlock"] is True
+
+
+def test_audit_logs_lie_on_the_data_disk_and_are_rotated() -> None:
+    """An upgrade replaces the disk of the system. A full disk of the only audit device stops Vault."""
+    made = yaml.safe_load(rendered("cloud-init.yaml"))
+    (disk,) = made["disk_setup"]
+    assert [(each["device"], each["partition"]) for each in made["fs_setup"]] == [(disk, 1), (disk, 2)]
+    assert len(made["disk_setup"][disk]["layout"]) == 2
+    assert sum(made["disk_setup"][disk]["layout"]) == 100
+    folder = made["mounts"][1][1]
+    assert folder == f"/var/log/{of_unit('LogsDirectory')[0]}"
+    assert ["restorecon", "-R", "/var/lib/vault", folder] in made["runcmd"]
+    readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"file_path=(\S+)/[^/`]+\.log`", readme) == [folder]
+    assert f"\n{folder}/*.log {{\n" in ROTATION
+    account = f"{of_unit('User')[0]} {of_unit('Group')[0]}"
+    assert f"    su {account}\n    create 0600 {account}\n" in ROTATION
+    assert "systemctl reload vault.service" in ROTATION.partition("postrotate")[2].partition("endscript")[0]
+    assert "HUP" in of_unit("ExecReload")[0]
+    definition = yaml.safe_load((IMAGES / "rhel9-vault" / "image.yaml").read_text(encoding="utf-8"))
+    step = {"file": "files/vault.logrotate", "destination": "/etc/logrotate.d/vault"}
+    assert step in definition["spec"]["build"]["provisioners"]
+
+
+def test_with_more_identities_the_servers_still_name_their_own() -> None:
+    """Azure Policy adds identities. A program that names none is then refused, and Vault stays sealed."""
+    assert json.loads(rendered("postdeploy.json"))["clientId"] == NAMES["client_id"]
+    written = yaml.safe_load(rendered("cloud-init.yaml"))["write_files"]
+    (environment,) = (each for each in written if each["path"] == "/etc/vault.d/vault.env")
+    assert environment["content"] == f"AZURE_CLIENT_ID={NAMES['client_id']}\n"
+    assert "client_id" not in _hcl("vault.hcl")["seal"][0]["azurekeyvault"]  # go-discover reads no such key
+    own = "azurerm_user_assigned_identity.servers"
+    text = (EXAMPLE / "servers.tf").read_text(encoding="utf-8")
+    assert len(re.findall(rf"client_id +={re.escape(f' {own}.client_id')}\n", text)) == 2
+    assert scale_set()["identity"][0]["identity_ids"] == f"${{concat([{own}.id], var.more_identity_ids)}}"
+
+
+def test_the_readme_says_how_a_changed_configuration_reaches_a_server() -> None:
+    """A server reads `customData` when it is made, and no apply makes one again."""
+    readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## A changed configuration\n")[2].partition("\n## ")[0]
+    assert "customData" in profile()["osProfile"]
+    written = yaml.safe_load(rendered("cloud-init.yaml"))["write_files"]
+    assert [each["path"] for each in written if f"`{Path(each['path']).name}`" not in section] == []
+    assert "`customData`" in section
+    assert "reimage" in section
+
+
+def test_the_page_of_the_machines_that_report_does_not_show_this_one() -> None:
+    """It allows no extension, so Azure Monitor agent cannot run there."""
+    page = (IMAGES.parent / "docs" / "postdeploy.md").read_text(encoding="utf-8")
+    module = page.partition('module "fleet" {')[2].partition("```")[0]
+    assert "machines " in module
+    assert "vault" not in module
+    assert "allow_extensions" in page
 
 
 def test_vault_unseals_itself_and_finds_the_other_servers() -> None:

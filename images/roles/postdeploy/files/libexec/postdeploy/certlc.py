@@ -193,13 +193,20 @@ class CertificateRun:
         self._tidy()
 
     def _restart(self) -> str:
-        """Restart every service of the certificate. Returns what is wrong, or an empty text."""
+        """Restart every service of the certificate. Returns what is wrong, or an empty text.
+
+        A service that is not deployed yet is not wrong: what deploys it starts it, with the certificate in place.
+        """
         found = []
         for service in self._wish.services:
-            why = units.apply(self._host, service.unit, service.action, service.settle, service.start)
-            found += [why] if why else []
+            applied = units.apply(self._host, service.unit, service.action, service.settle, service.start)
             facts = {"certificate": self._wish.name, "unit": service.unit, "action": service.action}
-            events.say("service", "error" if why else "info", **facts, result="down" if why else "up")
+            if applied.is_not_yet:
+                events.say("service", "info", **facts, result="not-yet", text=applied.why)
+                continue
+            found += [applied.why] if applied.why else []
+            level, result = ("error", "down") if applied.why else ("info", "up")
+            events.say("service", level, **facts, result=result)
         return "; ".join(found)
 
     def _tidy(self) -> None:

@@ -84,7 +84,9 @@ class AgentRun:
         """
         why = units.enable(self._host, definition.service)
         if not why:
-            why = units.apply(self._host, definition.service, "restart", self._settle, units.START_SECONDS)
+            why = units.apply(
+                self._host, definition.service, "restart", self._settle, units.START_SECONDS
+            ).why
         if why:
             raise Failed(Exit.ENROLMENT, "service-down", why)
         files.write_json(self._path, {**self._record(), "isStarted": True})
