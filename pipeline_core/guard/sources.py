@@ -33,6 +33,10 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][ A-Za-z0-9._(),/-]{0,199}", re.ASCII)
 _ADDRESS = re.compile(rf"https://{_HOST}{_PORT}(/[A-Za-z0-9._~+$-]+)*/?", re.ASCII)
 _FILES = re.compile(rf"https://{_HOST}(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*", re.ASCII)  # no port: catalog
+# A build that asks nothing asks these already. As a source of the build alone, each file that names one is a finding.
+_PUBLIC = re.compile(
+    r"https://(([a-z0-9.-]+\.)?pypi\.org|pypi\.python\.org|files\.pythonhosted\.org)(:[0-9]+)?(/.*)?"
+)
 _PROXY = re.compile(rf"https?://{_HOST}{_PORT}/?", re.ASCII)
 _NO_PROXY = re.compile(
     r"[.]?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]{2,39}|[0-9.]{7,15}/[0-9]{1,2}", re.ASCII
@@ -88,9 +92,16 @@ def _findings(document: object, names: Collection[str]) -> Iterator[Finding]:
         yield from _repositories(f"{place}.repositories", given.get("repositories"), names)
         yield from _address(f"{place}.proxy", given.get("proxy"), _PROXY, "http://proxy.example.com:3128")
     build = _mapping(document.get("build"))
-    yield from _address(
-        "sources.build.pipIndex", build.get("pipIndex"), _ADDRESS, "https://pypi.example.com/simple"
-    )
+    deployed = _mapping(document.get("deployed"))
+    if deployed.get("repositories") is not None and build.get("repositories") is None:
+        message = "is set, and build.repositories is not: a child's build and the verify stage would ask it"
+        remedy = "give build.repositories too, which may be the same ones, or null here"
+        yield _shape("sources.deployed.repositories", message, remedy)
+    index = build.get("pipIndex")
+    yield from _address("sources.build.pipIndex", index, _ADDRESS, "https://pypi.example.com/simple")
+    if isinstance(index, str) and _PUBLIC.fullmatch(index):
+        remedy = "leave it out: pip asks it by itself, or give an index of yours"
+        yield _finding(GuardRule.SOURCES_ADDRESS, "sources.build.pipIndex", "is a public index", remedy)
     mirror = build.get("catalogMirror")
     yield from _address("sources.build.catalogMirror", mirror, _FILES, "https://files.example.com/tools")
     yield from _no_proxy(build.get("noProxy"))

@@ -68,11 +68,15 @@ def profile(name: str, old: Benchmark, new: Benchmark) -> Iterator[str]:
 
 
 def stale(new: Benchmark, ours: Sequence[Exceptions]) -> Iterator[str]:
-    """Entries of SecOps that the new release makes void. An entry for several profiles is void if it is in all."""
+    """Entries of SecOps that the new release makes void. An entry for several profiles is void if it is in all.
+
+    An entry whose `since` is a newer release than this is not void: the rule is not there yet.
+    """
     for each in ours:
         if each.profile not in new.profiles:
             yield f"{each.profile}: there is no such profile"
-    names = sorted({name for each in ours for name, _ in each.rules})
+    number = tailoring.release(new.version)
+    names = sorted({name for each in ours for name, _ in each.rules if each.since.get(name, (0,)) <= number})
     for name in names:
         if name not in new.severities:
             yield f"{name}: there is no such rule"

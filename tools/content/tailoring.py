@@ -20,17 +20,22 @@ EXCEPTIONS: Final = FOLDER / "exceptions.json"
 GUIDE: Final = "xccdf_org.ssgproject.content"
 OURS: Final = "xccdf_imagefactory.secops"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_RELEASE: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exceptions:
-    """What SecOps changed of one profile: rules that are left out and values that differ, each with its reason."""
+    """What SecOps changed of one profile: rules that are left out and values that differ, each with its reason.
+
+    `since`: the first release of the guide in which the profile has the rule, for rules that older ones lack.
+    """
 
     profile: str
     title: str
     owner: str
     rules: tuple[tuple[str, str], ...]
     values: tuple[tuple[str, str, str], ...]
+    since: Mapping[str, tuple[int, ...]]
 
 
 def read(text: str) -> tuple[Exceptions, ...]:
@@ -51,12 +56,23 @@ def read(text: str) -> tuple[Exceptions, ...]:
             for each in document["values"]
             if profile in each.get("profiles", document["profiles"])
         )
+        since = {each["rule"]: release(each["since"]) for each in document["rules"] if "since" in each}
         found.append(
             Exceptions(
-                profile=profile, title=about["title"], owner=document["owner"], rules=rules, values=values
+                profile=profile,
+                title=about["title"],
+                owner=document["owner"],
+                rules=rules,
+                values=values,
+                since={rule: since[rule] for rule, _ in rules if rule in since},
             )
         )
     return tuple(found)
+
+
+def release(text: str) -> tuple[int, ...]:
+    """A release of the guide, such as 0.1.82, to compare. An unknown one is newer than all, so nothing is excused."""
+    return tuple(map(int, text.split("."))) if _RELEASE.fullmatch(text) else (10_000,)
 
 
 def _problems(document: Mapping[str, Any]) -> Iterator[str]:
@@ -68,6 +84,8 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{kind}: {name!r} is not an id"
             if len(entry.get("reason", "")) < 10:
                 yield f"{name}: the reason is missing or too short"
+            if _RELEASE.fullmatch(entry.get("since", "0.0.0")) is None:
+                yield f"{name}: since is not a release, like 0.1.80"
             if name in seen:
                 yield f"{name}: it is there twice"
             seen.add(name)

@@ -6,6 +6,7 @@ set -euo pipefail
 sources=${IMAGEFACTORY_PLATFORM:?}/platform/sources/sources.sh
 system=${IMAGEFACTORY_SYSTEM:-} # a folder that stands for the machine, in tests
 vendor=$system/etc/yum.repos.d/imagefactory-rhui-eus.repo
+key=$system/etc/pki/rpm-gpg/RPM-GPG-KEY-microsoft-azure-release
 
 "$BASH" "$sources" build
 
@@ -26,8 +27,14 @@ fi
 
 # Azure's update servers have Extended Update Support in repositories of their own. The client package brings them and
 # their certificate; its own repository needs none. Source: learn.microsoft.com, redhat-rhui, "RHEL EUS and
-# version-locking RHEL VMs". A file is used instead of --config, with which dnf would forget its proxy.
+# version-locking RHEL VMs". A file is used instead of --config, with which dnf would forget its proxy. The key that
+# verifies the new package may be a file of the old one, so a copy is used.
 if [[ -n $eus ]] && ! rpm --query --quiet "rhui-azure-rhel$major-eus"; then
+  [[ -s $key ]] || { echo "sources: $key is missing, which verifies the client package of EUS" >&2; exit 1; }
+  copy=$(mktemp --tmpdir="${IMAGEFACTORY_ROOT:?}" rhui-key.XXXXXX)
+  trap 'rm -f -- "$copy"' EXIT
+  cp -- "$key" "$copy"
+  chmod 0644 -- "$copy"
   dnf --assumeyes --disablerepo='*' remove "rhui-azure-rhel$major"
   cat >"$vendor" <<END
 [rhui-microsoft-azure-rhel$major-eus]
@@ -36,7 +43,7 @@ baseurl=https://rhui4-1.microsoft.com/pulp/repos/unprotected/microsoft-azure-rhe
 enabled=1
 gpgcheck=1
 sslverify=1
-gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-microsoft-azure-release
+gpgkey=file://$copy
 END
   dnf --assumeyes --disablerepo='*' --enablerepo="rhui-microsoft-azure-rhel$major-eus" install "rhui-azure-rhel$major-eus"
   rm -f -- "$vendor"

@@ -4,7 +4,11 @@ set -euo pipefail
 
 base=${IMAGEFACTORY_BASE:-/etc/imagefactory/base.json}
 fips=false
-[[ -z ${IMAGEFACTORY_FIPS:-} ]] || fips=true
+if [[ -n ${IMAGEFACTORY_FIPS:-} ]]; then
+  # Asked by 14-fips.sh before, and again: the steps of the hardening set a crypto policy too.
+  "$BASH" "${IMAGEFACTORY_PLATFORM:?}/platform/fips/check.sh"
+  fips=true
+fi
 install -d -m 0755 -- "$(dirname -- "$base")"
 printf '{"base": "%s", "fips": %s, "profile": "%s"}\n' "${IMAGEFACTORY_IMAGE:?}" "$fips" "${IMAGEFACTORY_HARDENING:-}" >"$base"
 chmod 0644 -- "$base"

@@ -30,7 +30,8 @@ HERE = Path(__file__).resolve().parent
 CONF = "/etc/dnf/dnf.conf"
 REPOSITORIES = "/etc/yum.repos.d"
 OURS = "imagefactory.repo"
-KEYS = "/etc/pki/imagefactory"
+# This folder is replaced as a whole, so it is not /etc/pki/imagefactory: that one is the role `postdeploy`'s.
+KEYS = "/etc/pki/imagefactory-sources"
 # Survives a restart of the machine, unlike /run. `deployed` removes it.
 BUILD = "/var/lib/imagefactory-build-sources"
 _HOST = re.compile(r"https?://([^/:]+)")

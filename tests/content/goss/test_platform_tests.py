@@ -1,6 +1,8 @@
 """The goss files of the platform and its roles, run by the real goss on a made root before and after the steps."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tools.content.harden import ANSIBLE
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
+BASH = shutil.which("bash") or "/bin/bash"
 POSTDEPLOY = IMAGES / "roles" / "postdeploy" / "tests" / "goss.yaml"
 _LABELS = "Command: stat --format %C /etc/pki/imagefactory /usr/libexec/imagefactory/certlc"
 INVARIANTS = IMAGES / "platform" / "verify" / "invariants.yaml"
@@ -38,7 +41,10 @@ UNANSWERED = frozenset({f"{_LABELS}: exit-status", f"{_LABELS}: stdout"})
 
 @pytest.fixture(scope="module")
 def baked(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root on which the role `postdeploy` ran, with the stand-in of its module for packages."""
+    """A root on which the steps of a base after its hardening ran: the role `postdeploy`, and the note of the base.
+
+    The role's module for packages is a stand-in.
+    """
     work = tmp_path_factory.mktemp("postdeploy")
     root, roles = work / "root", work / "roles"
     children.copy_root(nursery.start, root)
@@ -48,6 +54,9 @@ def baked(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     playbook = IMAGES / "platform" / "roots" / "20-postdeploy.yml"
     done = guest.play(root, playbook, site=ANSIBLE, roles=roles)
     assert done.code == 0, done.output[-3000:]
+    note = {"IMAGEFACTORY_IMAGE": "rhel9-base", "IMAGEFACTORY_BASE": f"{root}/etc/imagefactory/base.json"}
+    step = [BASH, str(IMAGES / "platform" / "roots" / "30-base.sh")]
+    subprocess.run(step, env={"PATH": os.environ["PATH"], **note}, check=True, timeout=60)
     return root
 
 
@@ -73,7 +82,8 @@ def test_the_role_of_postdeploy_passes_its_own_test(baked: Path) -> None:
             "touch /etc/imagefactory/postdeploy.json",
             {
                 "File: /etc/imagefactory/postdeploy.json: exists",
-                "Command: find /etc/pki/imagefactory /etc/imagefactory -mindepth 1: stdout",
+                "Command: find /etc/pki/imagefactory /etc/imagefactory -mindepth 1 "
+                "! -path /etc/imagefactory/base.json: stdout",
             },
         ),
         (

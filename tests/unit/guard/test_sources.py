@@ -67,7 +67,7 @@ def test_the_settings_that_ship_change_nothing() -> None:
             GuardRule.SOURCES_SHAPE,
         ),
         (
-            {"deployed": {"repositories": [{**GOOD, "gpgcheck": "0"}]}},
+            {"build": {"repositories": [GOOD]}, "deployed": {"repositories": [{**GOOD, "gpgcheck": "0"}]}},
             "sources.deployed.repositories[0].gpgcheck",
             GuardRule.SOURCES_SHAPE,
         ),
@@ -136,14 +136,37 @@ def test_the_settings_that_ship_change_nothing() -> None:
         ({"releases": {"RHEL 9": {"releasever": "9.6"}}}, "sources.releases.RHEL 9", GuardRule.SOURCES_SHAPE),
         ({"releases": {"rhel9": "9.6"}}, "sources.releases.rhel9", GuardRule.SOURCES_SHAPE),
         ({"releases": []}, "sources.releases", GuardRule.SOURCES_SHAPE),
+        ({"deployed": {"repositories": [GOOD]}}, "sources.deployed.repositories", GuardRule.SOURCES_SHAPE),
+        (
+            {"build": {"repositories": None}, "deployed": {"repositories": [GOOD]}},
+            "sources.deployed.repositories",
+            GuardRule.SOURCES_SHAPE,
+        ),
+        (
+            {"build": {"pipIndex": "https://pypi.org/simple"}},
+            "sources.build.pipIndex",
+            GuardRule.SOURCES_ADDRESS,
+        ),
+        (
+            {"build": {"pipIndex": "https://files.pythonhosted.org:443"}},
+            "sources.build.pipIndex",
+            GuardRule.SOURCES_ADDRESS,
+        ),
     ],
-    ids=range(24),
+    ids=range(28),
 )
 def test_an_error_is_one_line_with_place_and_remedy(document: Any, place: str, rule: GuardRule) -> None:
     (finding,) = sources.check_sources(document, KEYS)
     assert (finding.place, finding.rule) == (place, rule)
     assert finding.remedy
     assert "pw@" not in str(finding)
+
+
+@pytest.mark.parametrize("host", ["pypi.org.example.com", "a-pypi.org", "pypi.example.com"])
+def test_an_index_whose_name_is_only_like_a_public_one_is_good(host: str) -> None:
+    document = {"build": {"pipIndex": f"https://{host}/simple"}}
+    assert sources.check_sources(document, ()) == ()
+    assert schema().is_valid(document)
 
 
 def test_a_build_gets_its_proxy_in_both_spellings_and_azures_own_addresses_without_it() -> None:
@@ -178,6 +201,9 @@ PARTS = st.one_of(
             "repositories": REPOSITORIES,
             "proxy": VALUES,
             "catalogMirror": VALUES,
+            "pipIndex": st.one_of(
+                VALUES, st.sampled_from(["https://pypi.org/simple", "https://test.pypi.org"])
+            ),
             "noProxy": st.one_of(ANY, st.lists(VALUES)),
         },
     ),
@@ -193,7 +219,12 @@ DOCUMENTS = st.fixed_dictionaries(
     {}, optional={"build": PARTS, "deployed": PARTS, "releases": RELEASES, "x": ANY}
 )
 # What needs two places of the document, or the files beside it.
-BEYOND_A_SCHEMA = ("again", "is not in the bundle", "instead of Azure's update servers")
+BEYOND_A_SCHEMA = (
+    "again",
+    "is not in the bundle",
+    "instead of Azure's update servers",
+    "and build.repositories is not",
+)
 
 
 @functools.cache

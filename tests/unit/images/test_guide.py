@@ -138,13 +138,29 @@ def test_an_archive_of_the_catalog_comes_before_that_of_the_settings(machine: Ma
     assert machine.called("curl")[0].endswith("-- https://example.com/a.zip")
 
 
-def test_the_shipped_settings_pin_a_release_of_the_guides_project_on_a_host_of_the_catalog() -> None:
-    shipped = json.loads((IMAGES / "platform" / "scap" / "settings.json").read_text("utf-8"))["archive"]
+def test_the_shipped_settings_take_red_hats_package(machine: Machine) -> None:
+    shipped = json.loads((IMAGES / "platform" / "scap" / "settings.json").read_text("utf-8"))
+    machine.settings(**shipped)
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.stdout.splitlines() == [PACKAGED], done.stderr
+    assert machine.called("curl") == []
+
+
+def test_the_documented_archive_is_a_release_of_the_guides_project_that_can_be_set(machine: Machine) -> None:
+    page = (IMAGES.parent / "docs" / "hardening.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    documented = json.loads(block)
+    archive_of = documented["archive"]
     catalog = json.loads((IMAGES / "catalog.json").read_text("utf-8"))
-    assert urlsplit(shipped["url"]).hostname in catalog["hosts"]
-    name = f"v{shipped['version']}/scap-security-guide-{shipped['version']}.zip"
-    assert shipped["url"] == f"https://github.com/ComplianceAsCode/content/releases/download/{name}"
-    assert re.fullmatch(r"[0-9a-f]{128}", shipped["sha512"])
+    assert urlsplit(archive_of["url"]).hostname in catalog["hosts"]
+    name = f"v{archive_of['version']}/scap-security-guide-{archive_of['version']}.zip"
+    assert archive_of["url"] == f"https://github.com/ComplianceAsCode/content/releases/download/{name}"
+    machine.serves(archive())
+    machine.settings(**documented)
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 1  # another archive comes, and its digest is compared
+    assert f"{archive_of['url']} is not the archive that is pinned by SHA-512" in done.stderr
+    assert re.fullmatch(r"[0-9a-f]{128}", archive_of["sha512"])
 
 
 def test_an_archive_of_the_catalog_is_verified_and_unpacked(machine: Machine) -> None:

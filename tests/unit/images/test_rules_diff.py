@@ -132,6 +132,25 @@ def test_an_exception_that_names_what_is_gone_is_told(
     assert f"  {told}" in lines[lines.index("Exceptions that name what is gone") :]
 
 
+@pytest.mark.parametrize(
+    ("version", "code"), [("0.1.9", 0), ("0.1.79", 0), ("0.1.80", 1), ("0.1.100", 1), ("", 1), ("latest", 1)]
+)
+def test_an_exception_of_a_newer_release_is_not_gone_in_an_older_one(
+    tmp_path: Path, exceptions: Path, capsys: pytest.CaptureFixture[str], version: str, code: int
+) -> None:
+    text = json.loads(exceptions.read_text("utf-8"))
+    text["rules"].append(
+        {"rule": "rule_c", "since": "0.1.80", "reason": "a reason that is long enough"},
+    )
+    exceptions.write_text(json.dumps(text), encoding="utf-8")
+    path = stream(
+        tmp_path / "a.xml", version=version, rules={"rule_b": "low"}, profiles={"cis": selects("rule_b")}
+    )
+    found, lines = compared(path, path, exceptions, capsys)
+    assert found == code
+    assert ("  rule_c: there is no such rule" in lines) is bool(code)
+
+
 def test_a_profile_has_what_it_extends_and_leaves_out_what_it_deselects(tmp_path: Path) -> None:
     path = stream(
         tmp_path / "one.xml", rules={"rule_a": "low", "rule_b": "low"}, profiles={"cis": selects("rule_a")}

@@ -61,11 +61,38 @@ def test_rules_are_left_out_and_values_set_where_they_say() -> None:
             {"rules": [{"rule": "a", "reason": "a reason that is long", "profiles": ["cys"]}]},
             "a: there is no profile cys",
         ),
+        (
+            {"rules": [{"rule": "a", "reason": "a reason that is long", "since": "82"}]},
+            "a: since is not a release, like 0.1.80",
+        ),
     ],
 )
 def test_an_exception_without_a_reason_or_with_a_wrong_word_is_refused(changes: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         tailoring.read(document(**changes))
+
+
+def test_a_rule_that_only_newer_releases_have_says_from_which_on() -> None:
+    rules = [
+        {"rule": "rule_a", "reason": "a reason that is long enough", "since": "0.1.80"},
+        {"rule": "rule_b", "reason": "a reason that is long enough"},
+    ]
+    for exceptions in tailoring.read(document(rules=rules)):
+        assert exceptions.since == {"rule_a": (0, 1, 80)}
+        assert [rule for rule, _ in exceptions.rules] == ["rule_a", "rule_b"]
+
+
+@pytest.mark.parametrize("profile", ["cis", "cis_server_l1"])
+def test_rules_that_no_image_of_ours_can_pass_are_left_out(profile: str) -> None:
+    (ours,) = (
+        each for each in tailoring.read(tailoring.EXCEPTIONS.read_text("utf-8")) if each.profile == profile
+    )
+    # The role locks root's password and enables rsyslog beside the journal; a list of users is of one deployment.
+    assert {
+        "ensure_root_password_configured",
+        "ensure_journald_and_rsyslog_not_active_together",
+        "sshd_limit_user_access",
+    } <= set(ours.since)
 
 
 def test_no_exception_of_severity_high_is_hidden() -> None:

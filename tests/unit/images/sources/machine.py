@@ -63,6 +63,12 @@ class SourcesMachine:
         state = {"reachable": reachable, "certificate": certificate, "packages": sorted(packages)}
         self.write("state.json", json.dumps(state))
 
+    def owns(self, package: str, path: Path) -> None:
+        """The file goes when the package is removed."""
+        state = json.loads(self.read("state.json"))
+        state.setdefault("files", {})[package] = [str(path)]
+        self.write("state.json", json.dumps(state))
+
     def packages(self) -> list[str]:
         found: list[str] = json.loads(self.read("state.json"))["packages"]
         return found

@@ -122,6 +122,9 @@ class Dnf:
             print(f"No match for argument: {', '.join(sorted(missing))}")
         if "rhui-azure-rhel9" in packages:
             (ROOT / "etc/yum.repos.d/rh-cloud.repo").unlink()
+        for package in packages:
+            for path in self.state.get("files", {}).get(package, ()):
+                Path(path).unlink()
         self.save(installed - set(packages))
 
     def save(self, packages: set[str]) -> None:

@@ -109,6 +109,28 @@ def test_a_deployed_machine_uses_what_it_reaches_and_nothing_else(machine: Sourc
     assert done.returncode == 0, done.stderr
 
 
+def test_the_keys_of_the_repositories_leave_the_folder_of_certificates_alone(machine: SourcesMachine) -> None:
+    machine.key("inner.asc")
+    machine.settings(deployed={"repositories": [repository(INNER, "inner", "keys/inner.asc")]})
+    machine.write("etc/pki/imagefactory/server.pem", "a certificate\n")
+    machine.does(LEAVE)
+    machine.does(LEAVE)
+    assert sorted(path.name for path in (machine.root / "etc/pki/imagefactory").iterdir()) == ["server.pem"]
+    text = machine.read("etc/yum.repos.d/imagefactory.repo")
+    assert "gpgkey=file:///etc/pki/imagefactory-sources/keys/inner.asc\n" in text
+    assert machine.read("etc/pki/imagefactory-sources/keys/inner.asc") == "a key\n"
+
+
+def test_a_key_that_the_settings_do_not_name_any_more_goes(machine: SourcesMachine) -> None:
+    for name in ("old.asc", "new.asc"):
+        machine.key(name)
+        machine.settings(deployed={"repositories": [repository(INNER, "inner", f"keys/{name}")]})
+        machine.does(LEAVE)
+    assert [path.name for path in (machine.root / "etc/pki/imagefactory-sources/keys").iterdir()] == [
+        "new.asc"
+    ]
+
+
 def test_what_a_step_left_of_the_mirror_fails_the_build(machine: SourcesMachine) -> None:
     machine.settings(build={"repositories": [repository(MIRROR)]})
     machine.does(SET)
@@ -131,6 +153,29 @@ def test_a_base_stays_on_its_release_with_eus(machine: SourcesMachine) -> None:
     assert [path.name for path in (machine.root / "etc/yum.repos.d").iterdir()] == ["rh-cloud.repo"]
     machine.does(SET, image="rhel9-eus")  # again: the package is there
     assert len([call for call in machine.calls() if "remove" in call]) == 1
+
+
+def test_eus_is_verified_by_a_copy_of_the_key_that_goes_with_the_client_package(
+    machine: SourcesMachine,
+) -> None:
+    machine.settings(releases={"rhel9-eus": {"releasever": "9.6", "eus": True}})
+    key = machine.root / "etc/pki/rpm-gpg/RPM-GPG-KEY-microsoft-azure-release"
+    machine.owns("rhui-azure-rhel9", key)
+    machine.does(SET, image="rhel9-eus")
+    assert not key.exists()
+    assert machine.packages() == ["rhui-azure-rhel9-eus"]
+    assert list((machine.root / "run").iterdir()) == []
+
+
+def test_eus_without_the_key_of_the_client_package_fails_before_anything_is_removed(
+    machine: SourcesMachine,
+) -> None:
+    machine.settings(releases={"rhel9-eus": {"releasever": "9.6", "eus": True}})
+    (machine.root / "etc/pki/rpm-gpg/RPM-GPG-KEY-microsoft-azure-release").unlink()
+    done = machine.run(SET, image="rhel9-eus")
+    assert done.returncode == 1
+    assert "RPM-GPG-KEY-microsoft-azure-release is missing" in done.stderr
+    assert machine.packages() == [CLIENT]
 
 
 def test_a_base_stays_on_a_release_of_a_mirror(machine: SourcesMachine) -> None:
