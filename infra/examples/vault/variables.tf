@@ -149,7 +149,7 @@ variable "allow_ssh_from" {
 }
 
 variable "allow_extensions" {
-  description = "True lets extensions run on the servers, and so Azure Monitor agent, by which they report. Whoever may write extensions or use Run Command then has a shell of root on each server."
+  description = "True lets extensions run on the servers, and so Azure Monitor agent, by which they report. Each person who may write extensions or use Run Command then has a shell of root on each server."
   type        = bool
   default     = false
 }

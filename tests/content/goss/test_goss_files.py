@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.content]
 FILES = sorted(
     [
         *IMAGES.glob("*/goss.yaml"),
+        *IMAGES.glob("examples/*/goss.yaml"),
         *IMAGES.glob("roles/*/tests/goss.yaml"),
         *IMAGES.glob("platform/verify/*.yaml"),
     ]

@@ -114,7 +114,7 @@ def by_role(nursery: Nursery, made: Path, tmp_path_factory: pytest.TempPathFacto
     root = tmp_path_factory.mktemp("role") / "root"
     children.copy_root(made, root)
     playbook = IMAGES / "platform" / "roots" / "10-hardening.yml"
-    done = guest.play(root, playbook, site=ANSIBLE, roles=IMAGES / "roles")
+    done = guest.play(root, playbook, site=ANSIBLE, roles=IMAGES / "roles", platform=IMAGES / "platform")
     assert done.code == 0, done.output[-3000:]
     return root
 
