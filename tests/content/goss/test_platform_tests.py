@@ -11,7 +11,7 @@ from tests.content.goss import children, runs
 from tests.content.goss.conftest import Nursery
 from tests.content.goss.runs import IMAGES
 from tools.content import guest
-from tools.content.harden import ANSIBLE
+from tools.content.harden import ANSIBLE, HardenedRoot
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.content]
 
@@ -107,18 +107,6 @@ def _answered(root: Path, file: Path) -> set[str]:
     return {name for name in failed - KERNELS if not name.startswith("KernelParam: ")}
 
 
-@pytest.fixture(scope="module")
-def by_role(nursery: Nursery, made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root that our role hardened, without the guide: it sets all that these files ask."""
-    assert nursery.start.is_dir()
-    root = tmp_path_factory.mktemp("role") / "root"
-    children.copy_root(made, root)
-    playbook = IMAGES / "platform" / "roots" / "10-hardening.yml"
-    done = guest.play(root, playbook, site=ANSIBLE, roles=IMAGES / "roles", platform=IMAGES / "platform")
-    assert done.code == 0, done.output[-3000:]
-    return root
-
-
 def test_the_invariants_find_that_nobody_hardened_the_image(nursery: Nursery, made: Path) -> None:
     assert nursery.start.is_dir()
     assert {
@@ -136,8 +124,9 @@ def test_the_invariants_find_that_nobody_hardened_the_image(nursery: Nursery, ma
 
 
 @pytest.mark.parametrize("file", [INVARIANTS, HARDENING], ids=["invariants", "role"])
-def test_a_hardened_root_passes(by_role: Path, file: Path) -> None:
-    assert _answered(by_role, file) == set()
+def test_a_hardened_root_passes(nursery: Nursery, hardened: HardenedRoot, file: Path) -> None:
+    assert nursery.start.is_dir()
+    assert _answered(hardened.root, file) == set()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +159,8 @@ def test_a_hardened_root_passes(by_role: Path, file: Path) -> None:
     ids=["kinds", "length", "noexec", "sudo", "su", "root by ssh", "wrong mode", "unit masked"],
 )
 def test_a_hardened_root_that_was_changed_is_found(
-    by_role: Path, tmp_path: Path, line: str, found: set[str]
+    nursery: Nursery, hardened: HardenedRoot, tmp_path: Path, line: str, found: set[str]
 ) -> None:
-    image = children.BakedImage(root=by_role, folder=INVARIANTS.parent)
+    assert nursery.start.is_dir()
+    image = children.BakedImage(root=hardened.root, folder=INVARIANTS.parent)
     assert _answered(children.change(image, line, tmp_path), INVARIANTS) == found
