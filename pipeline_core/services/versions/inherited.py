@@ -21,6 +21,8 @@ _KEPT = 1024  # builds whose base is held in memory; it never changes
 class InheritedHardening:
     """Costs a point read for each level above the image, and the base's definition; memory has most of them.
 
+    It keeps each build that asks, so a cascade that one process launches reads nothing here.
+
     Where a row of a build is lost, the bases that are registered decide: one point read for each level once more.
     """
 
@@ -36,13 +38,14 @@ class InheritedHardening:
         Raises NotFound and PermanentError as `Documents.definition`.
         """
         if not isinstance(build.inputs.origin, ParentVersion):
+            self._keep([build.id], build.definition)  # its children ask
             return False
-        digest = self._built(build) or self._registered(build.inputs.origin.image)
+        digest = self._find(build.id) or self._built(build) or self._registered(build.inputs.origin.image)
         return digest is not None and self._documents.definition(digest).hardening.fips
 
     def _built(self, build: Build) -> Digest | None:
         """The definition that the base's version was built with; None where nothing names it."""
-        here, passed = build, list[BuildId]()
+        here, passed = build, [build.id]
         for _ in range(MAX_DEPTH + 1):
             if not isinstance(here.inputs.origin, ParentVersion):
                 return self._keep(passed, here.definition)
