@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ state.write_text(json.dumps(disk))
 """
 
 
-class Disk:
+class Disk(ABC):
     """A machine with volumes. All sizes are in GiB; they cost nothing, since the disk is sparse or only counted."""
 
     def __init__(self, folder: Path, mounts: dict[str, str]) -> None:
@@ -99,13 +100,13 @@ class Disk:
     def _mount(self, mount: str, volume: str) -> None:
         (self.mounted / f"{mount.replace('/', '_')}_").write_text(f"/dev/rootvg/{volume}\n", "utf-8")
 
+    @abstractmethod
     def sizes(self) -> dict[str, float]:
         """The size of each volume in GiB."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enlarge(self, size: int) -> None:
         """The disk has this size in GiB from now on, and nothing on it has grown."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of what the disk holds of this machine."""
