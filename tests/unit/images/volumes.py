@@ -108,7 +108,7 @@ class Disk(ABC):
     def enlarge(self, size: int) -> None:
         """The disk has this size in GiB from now on, and nothing on it has grown."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a disk of numbers holds nothing
         """Let go of what the disk holds of this machine."""
 
     def grow(self, *wanted: tuple[str, int, int]) -> subprocess.CompletedProcess[str]:
