@@ -56,7 +56,7 @@ class EndedTrial:
 def without_name(
     canaries: Collection[ImageName], parents: Mapping[ImageName, ImageName | None]
 ) -> tuple[ImageName, ...]:
-    """The descendants of canaries that are no canaries themselves, by name. `parents` has the whole fleet.
+    """The descendants of canaries that are not canaries themselves, by name. `parents` has the whole fleet.
 
     Below a cycle nothing is looked at twice.
     """

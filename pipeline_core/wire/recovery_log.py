@@ -187,7 +187,7 @@ class Tool(_Wire):
     url: str
 
 
-class Trial(_Wire):
+class TrialEntry(_Wire):
     """Platform steps that named images are built with, and that are not in force."""
 
     digest: _Sha256
@@ -197,7 +197,7 @@ class Trial(_Wire):
     by: str = ""
 
     @classmethod
-    def of(cls, trial: PlatformTrial) -> "Trial":
+    def of(cls, trial: PlatformTrial) -> "TrialEntry":
         """The wire form of a trial."""
         return cls(
             digest=str(trial.digest),
@@ -219,7 +219,7 @@ class Trial(_Wire):
         )
 
 
-class Ended(_Wire):
+class EndedTrialEntry(_Wire):
     """Platform steps that were tried on these images, and given up."""
 
     digest: _Sha256
@@ -233,8 +233,8 @@ class PlatformEntry(_Wire):
     digest: _Sha256
     catalog: tuple[Tool, ...] = ()
     # Not written where there are none: entries of older releases keep their bytes, and older releases read the entry.
-    trial: Trial | None = None
-    ended: tuple[Ended, ...] = ()
+    trial: TrialEntry | None = None
+    ended: tuple[EndedTrialEntry, ...] = ()
 
     def to_wire(self) -> bytes:
         """Bytes of the blob. The same facts give the same bytes."""
@@ -248,9 +248,10 @@ class PlatformEntry(_Wire):
             revision=revision,
             digest=str(platform.digest),
             catalog=tuple(_tools_of(platform)),
-            trial=None if platform.trial is None else Trial.of(platform.trial),
+            trial=None if platform.trial is None else TrialEntry.of(platform.trial),
             ended=tuple(
-                Ended(digest=str(each.digest), images=tuple(map(str, each.images))) for each in platform.ended
+                EndedTrialEntry(digest=str(each.digest), images=tuple(map(str, each.images)))
+                for each in platform.ended
             ),
         )
 

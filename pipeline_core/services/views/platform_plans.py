@@ -35,8 +35,8 @@ class PlatformPlan:
 
     `rollout` has what is built again, `stale` how many of these are to be built without the change, too. `reused`
     have a version with these very inputs, `running` a build of them. `resting` says by reason how many are stale and
-    are not built by themselves; `without_tool` how many name a tool that is not in the catalog: no change reaches these.
-    `unreadable` are not counted anywhere else. `slots` is how many builds run at once, `busy` how many run now.
+    are not built by themselves; `without_tool` how many name a tool that is not in the catalog: no change reaches
+    them. `unreadable` are not counted anywhere else. `slots` is how many builds run at once, `busy` how many run now.
     """
 
     registered: int

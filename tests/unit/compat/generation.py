@@ -148,7 +148,7 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     followed = sources.SourceStore(tables)
     for source in samples.sources():
         followed.save(source, etag=None)
-    followed.save_platform(samples.platforms()[0])
+    followed.save_platform(samples.platforms()[0], over=None)
     policies = policy.PolicyStore(tables)
     for version in samples.policies():
         policies.put(version, etag=None)

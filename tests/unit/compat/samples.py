@@ -47,6 +47,7 @@ from pipeline_core.domain.names import (
     Region,
     build_id,
 )
+from pipeline_core.domain.platform_trials import EndedTrial, PlatformTrial
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -317,7 +318,22 @@ def platforms() -> Sequence[Platform]:
     """The one kind."""
     tools = {"falcon": "https://tools.example.com/falcon"}
     return (
-        replace(make.PLATFORM, urls=tools, dropped={"old-agent": NOW}, announce=True, announced_to="base"),
+        replace(
+            make.PLATFORM,
+            urls=tools,
+            dropped={"old-agent": NOW},
+            announce=True,
+            announced_to="base",
+            trial=PlatformTrial(
+                digest=make.digest("7"),
+                catalog=make.PLATFORM.catalog,
+                urls=tools,
+                images=(BASE,),
+                since=NOW,
+                by="user:1111@2222",
+            ),
+            ended=(EndedTrial(digest=make.digest("8"), images=(BASE,)),),
+        ),
     )
 
 
