@@ -40,8 +40,8 @@ def register(
     """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale.
 
     With --canary, the steps are tried on the named images alone, in place of a trial that runs; all others keep those
-    in force. A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change reaches
-    those images, and they say so.
+    in force. A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change
+    reaches those images, and they say so.
     """
     named = [options.image_of(each) for each in canaries]
     if named and drop_used:

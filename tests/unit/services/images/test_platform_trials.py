@@ -1,6 +1,8 @@
 """A trial of platform steps: on named images alone, then in force without another build, or given up."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -240,11 +242,13 @@ def test_only_secops_decide_about_a_trial(caller: Principal) -> None:
     made = _settled()
     tried = _try(made, "new", CANARY, TOO)
     before = _platform(made)
-    for decide in (
-        lambda: made.factory.platforms.put(tried, NO_TOOLS, caller, canaries=(TOO,)),
-        lambda: made.factory.platforms.promote(tried, caller),
-        lambda: made.factory.platforms.end_trial(tried, caller),
-    ):
+    platforms = made.factory.platforms
+    decisions: Sequence[Callable[[], object]] = (
+        partial(platforms.put, tried, NO_TOOLS, caller, canaries=(TOO,)),
+        partial(platforms.promote, tried, caller),
+        partial(platforms.end_trial, tried, caller),
+    )
+    for decide in decisions:
         with pytest.raises(PermanentError) as refused:
             decide()
         assert refused.value.error_class is ErrorClass.PERMISSION
