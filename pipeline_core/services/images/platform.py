@@ -101,7 +101,8 @@ class Platforms:
         if old is not None and old.trial is None and old.digest == bundle:
             return old
         old, trial = _demand_trial(old, bundle)
-        problems = [*self._not_allowed({"entries": [{"id": tool} for tool in sorted(trial.catalog)]})]
+        tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
+        problems = [*self._not_allowed({"entries": tools})]  # the policy may have changed since the trial began
         if not untried:
             problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
         used = self._used(old, trial.catalog.keys())
