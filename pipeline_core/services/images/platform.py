@@ -102,7 +102,7 @@ class Platforms:
             return old
         old, trial = _demand_trial(old, bundle)
         tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
-        problems = [*self._not_allowed({"entries": tools})]  # the policy may have changed since the trial began
+        problems = list(self._not_allowed({"entries": tools}))  # by the policy of now
         if not untried:
             problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
         used = self._used(old, trial.catalog.keys())

@@ -14,7 +14,7 @@ from pipeline_core.domain.fingerprint import fingerprint
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.plan import DoNothing, plan
-from pipeline_core.domain.platform_trials import EndedTrial, PlatformTrial
+from pipeline_core.domain.platform_trials import CanaryState, EndedTrial, PlatformTrial
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.staleness import Current, Platform, Stale, Unknown, World, detect_staleness
 from pipeline_core.domain.wanted import Wish
@@ -215,6 +215,11 @@ def test_the_images_that_a_trial_must_name_are_all_that_is_built_from_its_canari
 
     wanted_names = {name for name in names if ancestors(name) & canaries} - canaries
     assert platform_trials.without_name(canaries, fleet) == tuple(sorted(wanted_names))
+
+
+@pytest.mark.parametrize("state", CanaryState)
+def test_a_promotion_waits_for_canaries_that_may_still_show_something(state: CanaryState) -> None:
+    assert state.is_awaited is (state in (CanaryState.BUILDING, CanaryState.WAITING))
 
 
 def _numbered(number: int, *images: ImageName) -> PlatformTrial:
