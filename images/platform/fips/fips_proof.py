@@ -9,7 +9,7 @@ ROOT is the machine, or a folder that stands for it in tests. The parts:
 
 It prints a line for each finding and ends with 1 if there is one. Without sub-policy the libraries' settings must begin
 with the vendor's. Those of OpenSSH are left out, since the guide's profile stig changes them, and so is what
-`local.d` adds. Whoever replaces Python, rpm and its database at once can make a machine say anything: that is not seen.
+`local.d` adds. A step that replaces Python, rpm and its database at once is not seen.
 
 Runs in the guest: RHEL 9's own Python 3.9, standard library only.
 """
@@ -159,7 +159,7 @@ def _prefix(root: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Empty for what is no file."""
+    """Empty where there is no file."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
