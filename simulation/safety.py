@@ -83,8 +83,7 @@ class Safety:
     _held: set[str] = field(default_factory=set)
     _sources: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     _currents: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the heads name them
-    # The steps in force, those on trial and the images of the trial, and since when all of it holds.
-    _platform: tuple[tuple[object, object, frozenset[str]], datetime] | None = None
+    _platform: tuple[rows.StepsInForce, datetime] | None = None  # and since when they hold
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Check one call."""
@@ -170,23 +169,13 @@ class Safety:
                 self._blame(f"(21) {image} has a new version from a place that it was moved back from")
             if self._platform is None or self._platform[1] + _IN_FORCE > self.twins.clock.now():
                 continue
-            if new["platform"] != self._steps_of(image) == old["platform"]:
+            if new["platform"] != self._platform[0].of(image) == old["platform"]:
                 self._blame(f"(21) {image} has a new version of platform steps that were taken back")
 
     def _look_at_platform(self, write: TableWrite) -> None:
-        said = rows.said_by(write.row)
-        trial = said.get("trial") or {"digest": None, "images": ()}
-        images = frozenset(each["value"] for each in trial["images"])
-        steps = said["digest"], trial["digest"], images
+        steps = rows.StepsInForce.said_by(write.row)
         if self._platform is None or self._platform[0] != steps:
             self._platform = steps, self.twins.clock.now()
-
-    def _steps_of(self, image: str) -> object:
-        """The steps that the image is to be built with: those on trial for a canary, else those in force."""
-        if self._platform is None:
-            return None
-        in_force, on_trial, canaries = self._platform[0]
-        return on_trial if image in canaries else in_force
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
