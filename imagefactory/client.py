@@ -1,6 +1,6 @@
 """The routes of the factory's HTTP API as calls."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote
@@ -138,13 +138,40 @@ class Client(Connection):
         return self._ask("POST", f"/api/builds/{segment(identity)}/cancel", body={"reason": reason}).body
 
     def put_platform(
-        self, catalog: Mapping[str, object], bundle: PackedBundle, *, drop_used: bool = False
+        self,
+        catalog: Mapping[str, object],
+        bundle: PackedBundle,
+        *,
+        drop_used: bool = False,
+        canaries: Sequence[str] = (),
     ) -> Json:
-        """Put platform steps and a catalog in force. `drop_used` drops tools that images name, too."""
+        """Put platform steps and a catalog in force, or on trial. `drop_used` drops tools that images name, too."""
         body: dict[str, object] = {"bundle": str(bundle.digest), "catalog": catalog}
         if drop_used:  # left out otherwise: a factory of an older release refuses keys that it does not know
             body["drop_used"] = True
+        if canaries:
+            body["canaries"] = list(canaries)
         return self._ask("PUT", "/api/platform", body=body).body
+
+    def plan_platform(
+        self, catalog: Mapping[str, object], bundle: PackedBundle, canaries: Sequence[str]
+    ) -> Json:
+        """What these platform steps would rebuild. Uploads nothing."""
+        body = {"bundle": str(bundle.digest), "catalog": catalog, "canaries": list(canaries)}
+        return self._ask("POST", "/api/platform/plan", body=body).body
+
+    def get_platform(self) -> Json:
+        """The platform steps in force, and those on trial."""
+        return self._ask("GET", "/api/platform").body
+
+    def promote_trial(self, bundle: str, *, drop_used: bool, untried: bool) -> Json:
+        """Put the steps on trial in force. A second call changes nothing."""
+        body = {"bundle": bundle, "drop_used": drop_used, "untried": untried}
+        return self._ask("POST", "/api/platform/promote", body=body).body
+
+    def end_trial(self, bundle: str) -> Json:
+        """Give the steps on trial up. A second call changes nothing."""
+        return self._ask("POST", "/api/platform/end-trial", body={"bundle": bundle}).body
 
     def get_policy(self, revision: int | None = None) -> Json:
         """The policy in force, or one version of it, with its ETag where it is in force."""

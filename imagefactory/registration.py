@@ -1,5 +1,6 @@
 """Brings folders to the factory: upload, then register over the version that the command saw. Prints nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagefactory.client import Client
@@ -45,10 +46,12 @@ def register(client: Client, folder: ImageFolder, condition: ExpectedVersion) ->
     )
 
 
-def register_platform(client: Client, folder: PlatformFolder, *, drop_used: bool = False) -> Json:
-    """Upload the platform steps, then put them and the catalog in force."""
+def register_platform(
+    client: Client, folder: PlatformFolder, *, drop_used: bool = False, canaries: Sequence[str] = ()
+) -> Json:
+    """Upload the platform steps, then put them and the catalog in force, or on trial."""
     client.put_bundle(folder.bundle)
-    return client.put_platform(folder.catalog, folder.bundle, drop_used=drop_used)
+    return client.put_platform(folder.catalog, folder.bundle, drop_used=drop_used, canaries=canaries)
 
 
 def _etag(client: Client, name: str, condition: ExpectedVersion) -> str | None:

@@ -130,8 +130,10 @@ def _behind(world: SimulatedWorld, head: ImageHead, inputs: BuildInputs) -> list
     platform = SourceStore(world.ports.tables).find_platform()
     if inputs.bundle != head.registration.bundle or inputs.recipe != head.registration.recipe:
         found.append(f"(1) {name} was not built from what is registered")
-    if platform is None or inputs.platform != platform.digest:
-        found.append(f"(1) {name} was built with older platform steps")
+    trial = None if platform is None else platform.trial
+    wanted_steps = platform if trial is None or name not in trial.images else trial
+    if wanted_steps is None or inputs.platform != wanted_steps.digest:
+        found.append(f"(1) {name} was built with other platform steps than it is to be built with")
     if head.request is not None and inputs.token != head.request.token:
         found.append(f"(1) {name} has not answered the newest request")
     if inputs.period != head.period:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline_core.ports import Blobs, Row
@@ -15,6 +16,27 @@ def said_by(row: Row) -> Any:
     Everybody who looks at the row gets the same object, so nobody may change it.
     """
     return _said(cells.joined(row.cells) or "{}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsInForce:
+    """The platform steps in force and those on trial, as the row of the platform has them, and the trial's images."""
+
+    in_force: object
+    on_trial: object
+    canaries: frozenset[str]
+
+    @classmethod
+    def said_by(cls, row: Row) -> "StepsInForce":
+        """What a row of the platform says; one of a release without trials has none."""
+        said = said_by(row)
+        trial = said.get("trial") or {"digest": None, "images": ()}
+        images = frozenset(each["value"] for each in trial["images"])
+        return cls(in_force=said["digest"], on_trial=trial["digest"], canaries=images)
+
+    def of(self, image: str) -> object:
+        """What the image is to be built with: the steps on trial for a canary, else those in force."""
+        return self.on_trial if image in self.canaries else self.in_force
 
 
 def job_of(blobs: Blobs, digest: str) -> BuildJob:

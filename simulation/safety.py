@@ -83,7 +83,7 @@ class Safety:
     _held: set[str] = field(default_factory=set)
     _sources: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     _currents: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the heads name them
-    _platform: tuple[object, datetime] | None = None  # the steps in force, and since when
+    _platform: tuple[rows.StepsInForce, datetime] | None = None  # and since when they hold
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Check one call."""
@@ -169,13 +169,13 @@ class Safety:
                 self._blame(f"(21) {image} has a new version from a place that it was moved back from")
             if self._platform is None or self._platform[1] + _IN_FORCE > self.twins.clock.now():
                 continue
-            if new["platform"] != self._platform[0] == old["platform"]:
+            if new["platform"] != self._platform[0].of(image) == old["platform"]:
                 self._blame(f"(21) {image} has a new version of platform steps that were taken back")
 
     def _look_at_platform(self, write: TableWrite) -> None:
-        digest = rows.said_by(write.row)["digest"]
-        if self._platform is None or self._platform[0] != digest:
-            self._platform = digest, self.twins.clock.now()
+        steps = rows.StepsInForce.said_by(write.row)
+        if self._platform is None or self._platform[0] != steps:
+            self._platform = steps, self.twins.clock.now()
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):

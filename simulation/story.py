@@ -197,13 +197,14 @@ class SeedStory:
 
     def possible_parents(self, name: str) -> list[str]:
         """The images that this one may move below."""
-        below = self._below(name)
+        below = self.below(name)
         return [each for each in self.parents if each not in below and self._may_be_parent(each)]
 
     def _may_be_parent(self, name: str) -> bool:
         return all(chapter.may_be_parent(name) for chapter in self.chapters)
 
-    def _below(self, name: str) -> set[str]:
+    def below(self, name: str) -> set[str]:
+        """The image and all that is built from it."""
         found, grown = {name}, {name}
         while grown:
             grown = {other for other, parent in self.parents.items() if parent in grown} - found

@@ -366,15 +366,16 @@ def put_platform(world: SimulatedWorld, text: str, *, drop_used: bool = False) -
     """Upload platform steps with the catalog of the world, and put them in force."""
     world.steps = text
     catalog = fleet.catalog(world.tools) if world.tools else None
-    set_platform(world, _uploaded(world, *fleet.bundle(text, catalog=catalog)), drop_used=drop_used)
+    set_platform(world, uploaded(world, *fleet.bundle(text, catalog=catalog)), drop_used=drop_used)
 
 
 def upload(world: SimulatedWorld, text: str) -> Digest:
     """Upload a bundle and ignore a conflict: the same content is the same bundle."""
-    return _uploaded(world, *fleet.bundle(text))
+    return uploaded(world, *fleet.bundle(text))
 
 
-def _uploaded(world: SimulatedWorld, digest: Digest, content: bytes) -> Digest:
+def uploaded(world: SimulatedWorld, digest: Digest, content: bytes) -> Digest:
+    """Upload a bundle; a conflict is ignored, since the same content is the same bundle."""
     try:
         world.factory.registrar.store_bundle(digest, content, UPLOADER)
     except AlreadyExists:

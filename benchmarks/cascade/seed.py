@@ -49,7 +49,7 @@ def seed(ports: MemoryPorts, fleet: SampleFleet, gallery: GalleryName) -> None:
     ports.marketplace.publish(SOURCE, OLD)
     sources = SourceStore(ports.tables)
     sources.save(FollowedSource(source=SOURCE, newest=OLD), etag=None)
-    sources.save_platform(Platform(digest=bundle))
+    sources.save_platform(Platform(digest=bundle), over=sources.find_platform())
     heights, chains = fleet.heights(), fleet.chains()
     images, index = ImageStore(ports.tables), Index(ports.tables)
     for place, image in enumerate(fleet.images):

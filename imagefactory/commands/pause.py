@@ -1,4 +1,4 @@
-"""`imagefactory pause` and `resume`: SecOps' kill switch of the whole factory."""
+"""`imagefactory pause` and `resume`: SecOps' kill switch. `imagefactory retry`: their word that an outage is over."""
 
 import time
 from typing import Annotated
@@ -63,6 +63,33 @@ def warn(paused: str | None) -> None:
     """Say on standard error that the factory is paused. A factory of an older release says nothing."""
     if paused:
         screen.note(f"! {paused}")
+
+
+def retry(
+    error_class: Annotated[
+        str,
+        typer.Option(
+            "--class", metavar="CLASS", help="The class of error, as builds and conditions show it."
+        ),
+    ] = "",
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Try again what failed by one class of error, and let go what its outage holds back. SecOps only."""
+    client = options.client_of(url, ca_file)
+    if not error_class:
+        opened = ", ".join(f"{each['error_class']} in {each['scope']}" for each in client.list_outages())
+        raise Misused(
+            f"--class is missing: {f'open now: {opened}' if opened else 'no platform breaker is open'}"
+        )
+    closed, images = client.retry(error_class)
+    if output is Format.JSON:
+        screen.write_json({"class": error_class, "closed": closed, "images": images})
+        return
+    screen.say(f"{error_class}: {len(closed)} breakers closed, {len(images)} images are tried again")
+    for line in (*closed, *images):
+        screen.note(line)
 
 
 def _complete(client: Client, answer: Json) -> Json:

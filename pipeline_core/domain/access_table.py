@@ -69,6 +69,7 @@ class ApiOperation(Enum):
     LIST_SOURCES = "list_sources"
     LIST_OUTAGES = "list_outages"
     SHOW_PAUSE = "show_pause"
+    SHOW_PLATFORM = "show_platform"
     LIST_UNREADABLE = "list_unreadable"
     LIST_RECEIVERS = "list_receivers"
     GET_RECEIVER = "get_receiver"
@@ -101,6 +102,9 @@ class ApiOperation(Enum):
     ADD_FLEET_RECEIVER = "add_fleet_receiver"
     REMOVE_FLEET_RECEIVER = "remove_fleet_receiver"
     PUT_PLATFORM = "put_platform"
+    PLAN_PLATFORM = "plan_platform"
+    PROMOTE_TRIAL = "promote_trial"
+    END_TRIAL = "end_trial"
     PUT_POLICY = "put_policy"
     ACCEPT_RELEASE = "accept_release"
     ACCEPT_GALLERIES = "accept_galleries"
@@ -199,6 +203,7 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.LIST_SOURCES: _factory("list the sources", READERS),
     _O.LIST_OUTAGES: _factory("list the outages", READERS),
     _O.SHOW_PAUSE: _factory("see whether the factory is paused", READERS),
+    _O.SHOW_PLATFORM: _factory("see the platform steps", READERS),
     _O.LIST_UNREADABLE: _factory("list rows that cannot be read", READERS),
     _O.LIST_RECEIVERS: _factory("list receivers", READERS),
     _O.GET_RECEIVER: Rule(deed="see the receiver", who=dict.fromkeys(SubjectKind, READERS)),
@@ -229,6 +234,9 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.ADD_FLEET_RECEIVER: _factory("add receivers for the whole fleet", SECOPS),
     _O.REMOVE_FLEET_RECEIVER: _factory("remove receivers for the whole fleet", SECOPS),
     _O.PUT_PLATFORM: _factory("change the platform steps", SECOPS),
+    _O.PLAN_PLATFORM: _factory("plan a change of the platform steps", SECOPS),
+    _O.PROMOTE_TRIAL: _factory("put a trial of platform steps in force", SECOPS),
+    _O.END_TRIAL: _factory("end a trial of platform steps", SECOPS),
     _O.PUT_POLICY: _factory("change the policy", SECOPS),
     _O.ACCEPT_RELEASE: _factory("accept an older release of a source", SECOPS),
     _O.ACCEPT_GALLERIES: _factory("accept what the galleries show", SECOPS),

@@ -49,6 +49,7 @@ class ConditionType(Enum):
     )
     LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
     TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
+    PLATFORM_TRIAL = "PlatformTrial"  # SecOps try platform steps on it that are not in force
     CHANNEL_NOT_FOLLOWED = (
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )

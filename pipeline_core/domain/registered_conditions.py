@@ -72,6 +72,7 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     found.extend(_of_tools(head, world))
+    found.extend(_of_trial(head, world))
     if isinstance(origin, ParentReference) and origin.channel != LIVE:
         found.append(
             Condition(
@@ -166,7 +167,7 @@ def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:
     absent = (
         []
         if platform is None
-        else [each for each in head.registration.catalog if each not in platform.catalog]
+        else [each for each in head.registration.catalog if each not in platform.steps_of(head.name).catalog]
     )
     if platform is None or not absent:
         return
@@ -177,6 +178,19 @@ def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:
         reason="NotInCatalog",
         message=f"the catalog no longer has {', '.join(sorted(absent))}: no change reaches the image, and no new RHEL"
         " release; its team takes it out of spec.build.catalog, or SecOps puts it back",
+    )
+
+
+def _of_trial(head: ImageHead, world: World) -> Iterator[Condition]:
+    trial = None if world.platform is None else world.platform.trial
+    if trial is None or head.name not in trial.images:
+        return
+    yield Condition(
+        type=ConditionType.PLATFORM_TRIAL,
+        since=trial.since,
+        reason="IsCanary",
+        message=f"it is built with platform steps on trial ({str(trial.digest)[:12]}), which {trial.by} began: SecOps"
+        " promote the trial (`imagefactory platform promote`) or end it (`imagefactory platform end-trial`)",
     )
 
 

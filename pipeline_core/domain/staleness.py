@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
-from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.lineage import LineageFault
 from pipeline_core.domain.names import Digest, Fingerprint, ImageName
+from pipeline_core.domain.platform_trials import EndedTrial, PlatformTrial
 from pipeline_core.domain.reasons import ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
@@ -22,7 +23,9 @@ class Platform:
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
     mirror may move without a rebuild, since the digest decides what is staged. `dropped` has the tools that left the
     catalog while images named them, and since when. `announce` is true until that was reported to those images, and
-    `announced_to` is the last one, by name, up to which it was: empty before the first slice.
+    `announced_to` is the last one, by name, up to which it was: empty before the first slice. `trial` is what the
+    images that it names are built with instead; None where no trial runs. `ended` has the trials that were given up,
+    the newest first: no image is built from what their canaries still have of them.
     """
 
     digest: Digest
@@ -31,6 +34,21 @@ class Platform:
     dropped: Mapping[str, datetime] = field(default_factory=dict)
     announce: bool = False
     announced_to: str = ""
+    trial: PlatformTrial | None = None
+    ended: tuple[EndedTrial, ...] = ()
+
+    def steps_of(self, image: ImageName) -> "Platform | PlatformTrial":
+        """The steps and the catalog that the image is to be built with: those on trial for a canary alone."""
+        return self if self.trial is None or image not in self.trial.images else self.trial
+
+    def describe(self, digest: Digest) -> str:
+        """A digest of platform steps for a person, with the word that it is, or was, on trial only."""
+        if digest == self.digest:
+            return _short(digest)
+        if self.trial is not None and digest == self.trial.digest:
+            return f"{_short(digest)} (on trial)"
+        is_ended = any(each.digest == digest for each in self.ended)
+        return f"{_short(digest)} (its trial has ended)" if is_ended else _short(digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +108,7 @@ def find_difference(head: ImageHead, desired: BuildInputs, world: World) -> Stal
     wanted = fingerprint(desired)
     if head.current is not None and head.current.fingerprint == wanted:
         return None
-    reasons = _differences(None if head.current is None else head.current.inputs, desired)
+    reasons = _differences(None if head.current is None else head.current.inputs, desired, world.platform)
     return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_step_down_of_first(head, world)))
 
 
@@ -151,33 +169,36 @@ def known_inputs(head: ImageHead, built: BuildInputs, world: World) -> BuildInpu
     For an image whose desired inputs are not known as a whole. What its team, its clock and SecOps want is known all
     the same: its definition, its request and period, and the platform steps and tools in force.
     """
-    platform = world.platform
+    steps = None if world.platform is None else world.platform.steps_of(head.name)
     return replace(
         built,
         recipe=head.registration.recipe,
         bundle=head.registration.bundle,
-        platform=built.platform if platform is None else platform.digest,
-        catalog=built.catalog if platform is None else _known_tools(head, built, platform),
+        platform=built.platform if steps is None else steps.digest,
+        catalog=built.catalog if steps is None else _known_tools(head, built, steps),
         period=head.period,
         token=None if head.request is None else head.request.token,
     )
 
 
-def _known_tools(head: ImageHead, built: BuildInputs, platform: Platform) -> tuple[tuple[str, str, str], ...]:
+def _known_tools(
+    head: ImageHead, built: BuildInputs, steps: Platform | PlatformTrial
+) -> tuple[tuple[str, str, str], ...]:
     """The tools that the image names, those that have left the catalog as the current version has them.
 
     So a build that brings another entry of a tool that has left is taken back. Before the first version the build's
     own entries count.
     """
     before = built if head.current is None else head.current.inputs
-    known = {tool[0]: tool for tool in before.catalog} | dict(platform.catalog)
+    known = {tool[0]: tool for tool in before.catalog} | dict(steps.catalog)
     return tuple(sorted(known[tool] for tool in head.registration.catalog if tool in known))
 
 
 def _inputs(head: ImageHead, world: World, origin: OriginVersion) -> BuildInputs | Unknown:
     if world.platform is None:
         return Unknown(missing="no platform steps are registered yet")
-    absent = [tool for tool in head.registration.catalog if tool not in world.platform.catalog]
+    steps = world.platform.steps_of(head.name)
+    absent = [tool for tool in head.registration.catalog if tool not in steps.catalog]
     if absent:
         return Unknown(missing=f"the catalog has no {', '.join(sorted(absent))}")
     return BuildInputs(
@@ -185,8 +206,8 @@ def _inputs(head: ImageHead, world: World, origin: OriginVersion) -> BuildInputs
         recipe=head.registration.recipe,
         bundle=head.registration.bundle,
         origin=origin,
-        platform=world.platform.digest,
-        catalog=tuple(sorted(world.platform.catalog[tool] for tool in head.registration.catalog)),
+        platform=steps.digest,
+        catalog=tuple(sorted(steps.catalog[tool] for tool in head.registration.catalog)),
         period=head.period,
         token=None if head.request is None else head.request.token,
     )
@@ -205,7 +226,36 @@ def _origin_version(head: ImageHead, world: World) -> OriginVersion | Unknown:
         return Unknown(missing=f"the parent {origin.image} has no published version yet")
     if parent.is_doubted:
         return Unknown(missing=f"the parent's version is not to be relied on: {_doubted(parent)}")
+    untried = _of_trial(head.name, parent.name, parent.current, world.platform)
+    if untried:
+        return Unknown(missing=untried)
     return ParentVersion(image=origin.image, version=parent.current.version)
+
+
+def _of_trial(
+    image: ImageName, parent: ImageName, current: PublishedVersion, platform: Platform | None
+) -> str:
+    """Why the image is not built from its parent's version, where steps on trial made that; else empty.
+
+    A trial refuses a canary whose descendants are not named. So this holds what came below a canary later, and what
+    would build on a canary that has not gone back yet.
+    """
+    steps, version = current.inputs.platform, ParentVersion(image=parent, version=current.version)
+    if platform is None or steps == platform.digest:
+        return ""
+    trial = platform.trial
+    if trial is not None and steps == trial.digest and parent in trial.images:
+        if image in trial.images:
+            return ""
+        return (
+            f"{version} was built with platform steps on trial, and this image is not in the trial: SecOps promote the"
+            " trial or end it"
+        )
+    if not any(steps == each.digest and parent in each.images for each in platform.ended):
+        return ""
+    return (
+        f"{version} was built with platform steps whose trial has ended: {parent} is built without them first"
+    )
 
 
 def _release_of(source: MarketplaceSource, followed: FollowedSource | None) -> SourceVersion | Unknown:
@@ -223,7 +273,10 @@ def _release_of(source: MarketplaceSource, followed: FollowedSource | None) -> S
     return Unknown(missing=f"no version of {source.key} has been seen yet{why}")
 
 
-def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReason, ...]:
+def _differences(
+    old: BuildInputs | None, new: BuildInputs, platform: Platform | None
+) -> tuple[RebuildReason, ...]:
+    describe = _short if platform is None else platform.describe
     if old is None:
         return (RebuildReason(kind=ReasonKind.NEVER_BUILT, new=str(new.origin)),)
     pairs = (
@@ -231,7 +284,7 @@ def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReas
         (ReasonKind.DEFINITION_CHANGED, _short(old.recipe), _short(new.recipe)),
         (ReasonKind.BUNDLE_CHANGED, _short(old.bundle), _short(new.bundle)),
         (ReasonKind.CATALOG_CHANGED, _tools(old), _tools(new)),
-        (ReasonKind.PLATFORM_CHANGED, _short(old.platform), _short(new.platform)),
+        (ReasonKind.PLATFORM_CHANGED, describe(old.platform), describe(new.platform)),
         (ReasonKind.REFRESH_DUE, _moment(old.period), _moment(new.period)),
         (ReasonKind.REBUILD_REQUESTED, str(old.token or "none"), str(new.token or "none")),
     )

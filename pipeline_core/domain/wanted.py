@@ -161,6 +161,10 @@ def _parts(
     yield "the bundle", current.bundle, built.bundle, desired.bundle
     yield "the platform steps", current.platform, built.platform, desired.platform
     yield "the catalog", current.catalog, built.catalog, desired.catalog
+    if current.catalog != desired.catalog:  # one tool may be taken back while another one changes
+        now, then, new = ({tool[0]: tool for tool in each.catalog} for each in (current, built, desired))
+        for tool in sorted({*now, *then, *new}):
+            yield f"the tool {tool}", now.get(tool), then.get(tool), new.get(tool)
 
 
 def _is_older(one: OriginVersion, other: OriginVersion) -> bool:

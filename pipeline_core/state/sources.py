@@ -17,6 +17,8 @@ TABLE = "index"
 _LIMIT = 1000  # distinct sources a factory follows
 
 
+_CHANGED = "the platform steps were changed by another request: read them again"
+
 SOURCES = Codec(FollowedSource)
 PLATFORMS = Codec(Platform)
 
@@ -67,9 +69,15 @@ class SourceStore:
         """How often platform steps were put in force. 0 before the first time."""
         return _revision_of(self._tables.find(TABLE, "platform", "revision"))
 
-    def save_platform(self, platform: Platform) -> None:
-        """Put new platform steps in force. Raises StaleWrite if another writer was faster."""
+    def save_platform(self, platform: Platform, *, over: Platform | None) -> None:
+        """Put new platform steps in force, or on trial. Raises StaleWrite if another writer was faster.
+
+        `over` is what was read before. Only how far dropped tools were reported may have changed since.
+        """
         row = self._tables.find(TABLE, "platform", "current")
+        stored = self._reader.found(TABLE, row, PLATFORMS)
+        if _decided(None if stored is None else stored.value) != _decided(over):
+            raise StaleWrite(_CHANGED)
         counter = self._tables.find(TABLE, "platform", "revision")
         etag = None if row is None else Etag(row.etag, row.cells)
         writes = [
@@ -79,7 +87,7 @@ class SourceStore:
         try:
             self._tables.write(TABLE, writes)
         except AlreadyExists as error:
-            raise StaleWrite("the platform steps were changed by another request: read them again") from error
+            raise StaleWrite(_CHANGED) from error
 
     def note_announced(self, platform: Platform, to: str, *, is_over: bool) -> None:
         """Record up to which image dropped tools were reported. Nothing changes where other steps are in force."""
@@ -105,6 +113,11 @@ class SourceStore:
         except (AlreadyExists, StaleWrite):
             return False
         return True
+
+
+def _decided(platform: Platform | None) -> Platform | None:
+    """What a person decided of the platform."""
+    return None if platform is None else replace(platform, announce=False, announced_to="")
 
 
 def _revision_of(row: Row | None) -> int:

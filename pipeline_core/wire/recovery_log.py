@@ -3,6 +3,7 @@
 The names of entries sort newest first: by the image's revision, then by time of publication, then of the request.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from pipeline_core.domain.floors import LiveScan
 from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
 from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken, TeamName
+from pipeline_core.domain.platform_trials import EndedTrial, PlatformTrial
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.staleness import Platform
@@ -185,21 +187,73 @@ class Tool(_Wire):
     url: str
 
 
+class TrialEntry(_Wire):
+    """Platform steps that named images are built with, and that are not in force."""
+
+    digest: _Sha256
+    catalog: tuple[Tool, ...] = ()
+    images: tuple[str, ...]
+    since: datetime
+    by: str = ""
+
+    @classmethod
+    def of(cls, trial: PlatformTrial) -> "TrialEntry":
+        """The wire form of a trial."""
+        return cls(
+            digest=str(trial.digest),
+            catalog=tuple(_tools_of(trial)),
+            images=tuple(map(str, trial.images)),
+            since=trial.since,
+            by=trial.by,
+        )
+
+    def to_domain(self) -> PlatformTrial:
+        """The domain's trial."""
+        return PlatformTrial(
+            digest=Digest(self.digest),
+            catalog={tool.id: (tool.id, tool.version, tool.sha256) for tool in self.catalog},
+            urls={tool.id: tool.url for tool in self.catalog if tool.url},
+            images=tuple(map(ImageName, self.images)),
+            since=self.since,
+            by=self.by,
+        )
+
+
+class EndedTrialEntry(_Wire):
+    """Platform steps that were tried on these images, and given up."""
+
+    digest: _Sha256
+    images: tuple[str, ...]
+
+
 class PlatformEntry(_Wire):
     """The platform steps and the catalog that were put in force; `revision` counts from 1."""
 
     revision: Annotated[int, Field(ge=0)]
     digest: _Sha256
     catalog: tuple[Tool, ...] = ()
+    # Not written where there are none: entries of older releases keep their bytes, and older releases read the entry.
+    trial: TrialEntry | None = None
+    ended: tuple[EndedTrialEntry, ...] = ()
+
+    def to_wire(self) -> bytes:
+        """Bytes of the blob. The same facts give the same bytes."""
+        absent = {name for name in ("trial", "ended") if not getattr(self, name)}
+        return self.model_dump_json(exclude=absent).encode()
 
     @classmethod
     def of(cls, platform: Platform, revision: int) -> "PlatformEntry":
         """The entry of a platform."""
-        tools = [
-            Tool(id=tool, version=version, sha256=sha256, url=platform.urls.get(key, ""))
-            for key, (tool, version, sha256) in sorted(platform.catalog.items())
-        ]
-        return cls(revision=revision, digest=str(platform.digest), catalog=tuple(tools))
+        return cls(
+            revision=revision,
+            digest=str(platform.digest),
+            catalog=tuple(_tools_of(platform)),
+            trial=None if platform.trial is None else TrialEntry.of(platform.trial),
+            ended=tuple(
+                EndedTrialEntry(digest=str(each.digest), images=tuple(map(str, each.images)))
+                for each in platform.ended
+            ),
+        )
 
     @classmethod
     def from_wire(cls, content: bytes) -> "PlatformEntry":
@@ -217,12 +271,22 @@ class PlatformEntry(_Wire):
             digest=Digest(self.digest),
             catalog={tool.id: (tool.id, tool.version, tool.sha256) for tool in self.catalog},
             urls={tool.id: tool.url for tool in self.catalog if tool.url},
+            trial=None if self.trial is None else self.trial.to_domain(),
+            ended=tuple(
+                EndedTrial(digest=Digest(each.digest), images=tuple(map(ImageName, each.images)))
+                for each in self.ended
+            ),
         )
 
     @property
     def name(self) -> str:
         """The blob's name: the newest sorts first."""
         return f"{PLATFORMS}{highest_first(self.revision, most=_LAST_REVISION)}.json"
+
+
+def _tools_of(steps: Platform | PlatformTrial) -> Iterator[Tool]:
+    for key, (tool, version, sha256) in sorted(steps.catalog.items()):
+        yield Tool(id=tool, version=version, sha256=sha256, url=steps.urls.get(key, ""))
 
 
 class PolicyEntry(_Wire):

@@ -54,6 +54,7 @@ from pipeline_core.services.views.bases import Bases
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
+from pipeline_core.services.views.platform_plans import PlatformPlans
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.settings import Limits, Settings
@@ -93,6 +94,7 @@ class Factory:
     registrar: Registrar
     bundles: Bundles
     platforms: Platforms
+    platform_plans: PlatformPlans
     sources: Sources
     recovery: Recovery
     policy: Policies
@@ -168,6 +170,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         registrar=images.registrar,
         bundles=images.bundles,
         platforms=images.platforms,
+        platform_plans=parts.views.platform_plans,
         sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,

@@ -9,6 +9,7 @@ from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
+from pipeline_core.services.views.platform_plans import PlatformPlans
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.wiring.foundation import Foundation
@@ -23,6 +24,7 @@ class ViewParts:
     queries: Queries
     history: History
     bases: Bases
+    platform_plans: PlatformPlans
     unreadable: UnreadableRows
     evidence: Evidence
     version_diff: VersionDiff
@@ -58,6 +60,9 @@ def views_of(
         ),
         history=history,
         bases=Bases(records=records, clock=effects.clock, secops=base.deployment.secops),
+        platform_plans=PlatformPlans(
+            records=records, policies=policy.policies, clock=effects.clock, slots=base.limits.slots
+        ),
         unreadable=unreadable,
         evidence=evidence,
         version_diff=VersionDiff(images=records.images, evidence=evidence),

@@ -12,6 +12,7 @@ from simulation.chapters.editors import Editors
 from simulation.chapters.inputs.catalog import CatalogChanges
 from simulation.chapters.inputs.edits import DefinitionEdits
 from simulation.chapters.inputs.sources import TwoSources
+from simulation.chapters.inputs.trials import PlatformTrials
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.outages import AzureOutages
 from simulation.chapters.policies import PolicyChanges
@@ -41,6 +42,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     FactoryReleases,
     SickReceivers,
     AzureOutages,
+    PlatformTrials,
     CatalogChanges,
     TwoSources,
     DefinitionEdits,

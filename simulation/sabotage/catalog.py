@@ -1,12 +1,16 @@
-"""The rules of the catalog: tools are an input, each has its own file, and one that leaves is not missed in silence."""
+"""The rules of catalog and trials: tools are an input, each has its own file, one that leaves is not missed in silence.
+
+Steps on trial are for the images that the trial names.
+"""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from pipeline_core.domain import staleness
+from pipeline_core.domain import platform_trials, staleness
 from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.domain.staleness import Platform
 from pipeline_core.services.builds import launch
 from pipeline_core.services.images.platform import Platforms
 from simulation.sabotage.shape import Sabotage, replaced
@@ -49,9 +53,46 @@ def _drops_in_silence() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _tries_on_all() -> Iterator[None]:
+    """Every image is built with the steps on trial."""
+    with replaced(Platform, "steps_of", lambda platform, image: platform.trial or platform):
+        yield
+
+
+@contextlib.contextmanager
+def _keeps_what_was_tried() -> Iterator[None]:
+    """A canary whose steps on trial are given up counts as current."""
+
+    def inputs(head: Any, world: Any, *given: Any) -> Any:
+        wanted = _inputs(head, world, *given)
+        if not isinstance(wanted, BuildInputs) or head.current is None:
+            return wanted
+        built = head.current.inputs.platform
+        is_given_up = built in {each.digest for each in world.platform.ended}
+        return replace(wanted, platform=built) if is_given_up else wanted
+
+    with replaced(staleness, "_inputs", inputs):
+        yield
+
+
+@contextlib.contextmanager
+def _follows_a_canary() -> Iterator[None]:
+    """A trial may leave out what is built from its canaries, and these images follow them."""
+    with (
+        replaced(platform_trials, "without_name", lambda *given: ()),
+        replaced(staleness, "_of_trial", lambda *given: ""),
+    ):
+        yield
+
+
 _WORLD: dict[str, Any] = {"faults": "light", "chapters": ("catalog",)}
+_TRIALS: dict[str, Any] = {"faults": "light", "chapters": ("trials",)}
 RULES = (
     Sabotage(rule="tools-are-inputs", patch=_keeps_tools, **_WORLD),
     Sabotage(rule="a-tool-has-its-own-file", patch=_takes_the_newest_file, chapters=("catalog",)),
     Sabotage(rule="a-dropped-tool-is-reported", patch=_drops_in_silence, **_WORLD),
+    Sabotage(rule="a-trial-is-for-its-canaries", patch=_tries_on_all, **_TRIALS),
+    Sabotage(rule="canaries-go-back", patch=_keeps_what_was_tried, **_TRIALS),
+    Sabotage(rule="nobody-follows-a-canary", patch=_follows_a_canary, **_TRIALS),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.plan import ReuseVersion, StartBuild
 from pipeline_core.domain.staleness import Stale
-from pipeline_core.services.upkeep.outlook import Outlook
+from pipeline_core.services.views.outlook import Outlook
 from simulation.sabotage.shape import Sabotage, replaced
 
 _find_wish = Outlook.find_wish

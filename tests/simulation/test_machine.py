@@ -91,7 +91,7 @@ class Factory(RuleBasedStateMachine):
         if name in _ROOTS:
             self._register(name, None)
             return
-        others = sorted(set(self.story.parents) - self.story._below(name))
+        others = sorted(set(self.story.parents) - self.story.below(name))
         if others:
             self._register(name, others[below % len(others)])
 

@@ -98,17 +98,6 @@ class CancelRequest(Request):
     reason: Reason = "cancelled over the API"
 
 
-class PlatformRequest(Request):
-    """The bundle of the platform steps, and the catalog of staged tools.
-
-    `drop_used` accepts a catalog without a tool that images name. No change reaches these images from then on.
-    """
-
-    bundle: DigestText
-    catalog: Document
-    drop_used: bool = False
-
-
 class Condition(Answer):
     """What stops an image or a build until a person acts: Stalled, BreakerOpen or Blocked.
 
@@ -119,6 +108,7 @@ class Condition(Answer):
     where its source gives nothing, and SourceEnds where the publisher has named the last day of its release.
     An image is LineageBroken where its parents do not end at a root, ToolDropped where the catalog no longer has a tool
     that it names, and ChannelNotFollowed where it names a channel of its parent that does not exist.
+    It is in a PlatformTrial where SecOps try platform steps on it that are not in force.
     It is BelowFloor where SecOps raised the floor above it. `since` is null until the policy's date.
     A build that was cancelled or given up is Stopping until everything that it made is removed.
     `reason` is for programs, `message` for people.
@@ -332,13 +322,6 @@ class RequestedBuild(Answer):
     build: BuildShown | None
     why: str
     detail: str
-
-
-class Platform(Answer):
-    """The platform steps and the catalog that are in force."""
-
-    bundle: DigestShown
-    catalog: tuple[str, ...]
 
 
 class PolicyRequest(Request):

@@ -1,15 +1,160 @@
-"""The bodies for those who operate the factory: outages of the platform, a pause, and the factory's own records."""
+"""The bodies for those who operate the factory: platform steps and outages, a pause, and the factory's own records."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from pydantic import AliasPath, Field
 
+from pipeline_core.domain import staleness
 from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.pauses import PauseState
+from pipeline_core.domain.platform_trials import MOST_CANARIES, CanaryState
 from pipeline_core.services.outages.pauses import PauseView
-from triggers.api.forms.names import ImageCursorText, RecoveryCursorText
-from triggers.api.forms.shown import Text
-from triggers.api.models import Answer, Misplaced, Reason, Request, Why
+from pipeline_core.services.views import platform_plans
+from triggers.api.forms.names import DigestText, ImageCursorText, ImageText, RecoveryCursorText
+from triggers.api.forms.shown import DigestShown, ImageShown, Text
+from triggers.api.models import Answer, Document, Misplaced, Reason, Request, Why
+
+
+class PlatformRequest(Request):
+    """The bundle of the platform steps, and the catalog of staged tools.
+
+    `drop_used` accepts a catalog without a tool that images name. No change reaches these images from then on.
+    `canaries` names the images that the steps are tried on: they are not in force then.
+    """
+
+    bundle: DigestText
+    catalog: Document
+    drop_used: bool = False
+    canaries: list[ImageText] = Field(default_factory=list, max_length=MOST_CANARIES)
+
+
+class PlatformPlanRequest(Request):
+    """Platform steps that nobody has registered yet; their bundle need not be uploaded."""
+
+    bundle: DigestText
+    catalog: Document
+    canaries: list[ImageText] = Field(default_factory=list, max_length=MOST_CANARIES)
+
+
+class PromoteRequest(Request):
+    """The bundle on trial, so that nobody promotes another one than was tried.
+
+    `drop_used` is as for a registration; `untried` does not wait for canaries that have no version with the steps.
+    """
+
+    bundle: DigestText
+    drop_used: bool = False
+    untried: bool = False
+
+
+class EndTrialRequest(Request):
+    """The bundle on trial."""
+
+    bundle: DigestText
+
+
+class Canary(Answer):
+    """An image of the trial, and how far it is: tried, building, waiting, or unregistered."""
+
+    image: ImageShown
+    state: Text
+
+
+class PlatformTrial(Answer):
+    """Platform steps that only these images are built with. `by` is the identity of who began the trial."""
+
+    bundle: DigestShown
+    catalog: tuple[str, ...]
+    since: datetime
+    by: str
+    canaries: tuple[Canary, ...]
+
+
+class Platform(Answer):
+    """The platform steps and the catalog that are in force, and what is on trial; null where nothing is."""
+
+    bundle: DigestShown
+    catalog: tuple[str, ...]
+    trial: PlatformTrial | None = None
+
+    @classmethod
+    def of(
+        cls, platform: staleness.Platform, states: Mapping[ImageName, CanaryState] | None = None
+    ) -> "Platform":
+        """The answer. Without `states`, a trial is shown as it has just begun: all its images wait."""
+        trial, known = platform.trial, states or {}
+        return cls(
+            bundle=str(platform.digest),
+            catalog=tuple(sorted(platform.catalog)),
+            trial=None
+            if trial is None
+            else PlatformTrial(
+                bundle=str(trial.digest),
+                catalog=tuple(sorted(trial.catalog)),
+                since=trial.since,
+                by=trial.by,
+                canaries=tuple(
+                    Canary(image=str(name), state=known.get(name, CanaryState.WAITING).value)
+                    for name in trial.images
+                ),
+            ),
+        )
+
+
+class PlatformPlan(Answer):
+    """What platform steps would do. All counts are of images; times are in seconds.
+
+    `waves` counts the images that are built again, wave by wave: an image is built after its parent. `stale` of them
+    are to be built in any case. `machine_seconds` is the sum of what their recent builds took from slot to end, waits
+    included; `elapsed_seconds` is the time until the last one ends, if nothing else is built with `slots` slots. Both,
+    and `longest_seconds` of the longest build, count the `measured` images alone, and are null where there is none.
+    `reused` have a version of these inputs, `running` a build of them; `resting` are stale and are not built by
+    themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else.
+    """
+
+    registered: int
+    rebuilt: int
+    waves: tuple[int, ...]
+    stale: int
+    measured: int
+    machine_seconds: int | None
+    elapsed_seconds: int | None
+    longest_seconds: int | None
+    reused: int
+    running: int
+    resting: dict[str, int]
+    without_tool: int
+    unreadable: int
+    slots: int
+    busy: int
+
+    @classmethod
+    def of(cls, plan: platform_plans.PlatformPlan) -> "PlatformPlan":
+        """The answer."""
+        rollout = plan.rollout
+        return cls(
+            registered=plan.registered,
+            rebuilt=rollout.images,
+            waves=rollout.waves,
+            stale=plan.stale,
+            measured=rollout.measured,
+            machine_seconds=_seconds(rollout.machine_time),
+            elapsed_seconds=_seconds(rollout.elapsed),
+            longest_seconds=_seconds(rollout.longest),
+            reused=plan.reused,
+            running=plan.running,
+            resting=dict(plan.resting),
+            without_tool=plan.without_tool,
+            unreadable=plan.unreadable,
+            slots=plan.slots,
+            busy=plan.busy,
+        )
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else round(length.total_seconds())
 
 
 class PlatformBreaker(Answer):

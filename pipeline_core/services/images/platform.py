@@ -1,21 +1,22 @@
-"""Put new platform steps and a new catalog in force. SecOps adds them to every build."""
+"""Put new platform steps and a new catalog in force, or try them on named images first. SecOps adds them to builds."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
 
-from pipeline_core.domain import access
+from pipeline_core.domain import access, platform_trials
 from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, FactoryError, NotFound, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
+from pipeline_core.domain.platform_trials import CanaryState, PlatformTrial
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
-from pipeline_core.guard import placeholders
+from pipeline_core.guard import placeholders, trials
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.bundles import CONTAINER, Bundles, blob_of
 from pipeline_core.services.effects.effects import Effects
@@ -33,7 +34,11 @@ RunsOne = Callable[[str, Callable[[], bool]], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platforms:
-    """A change makes every image stale. The roots get a message, and the cascade reaches all other images."""
+    """A change makes every image stale. The roots get a message, and the cascade reaches all other images.
+
+    A trial makes the images stale that it names, the canaries, and no other. Their descendants are named too: so no
+    image is built from a version that was made with steps on trial, unless it is in the trial itself.
+    """
 
     records: Records
     effects: Effects
@@ -42,12 +47,22 @@ class Platforms:
     bundles: Bundles
 
     def put(
-        self, bundle: Digest, catalog: Mapping[str, object], principal: Principal, *, drop_used: bool = False
+        self,
+        bundle: Digest,
+        catalog: Mapping[str, object],
+        principal: Principal,
+        *,
+        drop_used: bool = False,
+        canaries: Collection[ImageName] = (),
     ) -> Platform:
         """Refuse a catalog without a tool that images name, unless `drop_used`: then they say so.
 
-        Raises InvalidDocument with every problem, and PermanentError (PERMISSION). Cost: the fleet's copies once where
-        a tool leaves the catalog, and one slice of the images that name it.
+        With `canaries` the steps are tried on these images alone, in place of a trial that runs. Else they are in
+        force for all images; a trial of other steps goes on.
+
+        Raises InvalidDocument with every problem, PermanentError (PERMISSION), and StaleWrite where another request
+        was faster. Cost: the fleet's copies once where a tool leaves the catalog or images are named, and one slice of
+        the images that name a tool.
         """
         access.demand(ApiOperation.PUT_PLATFORM, principal)
         found = (*guard.check_catalog(catalog), *placeholders.in_catalog(catalog))
@@ -56,19 +71,113 @@ class Platforms:
         problems += self._not_allowed(catalog)
         old = self.records.sources.find_platform()
         entries = () if problems else guard.entries_of(catalog)
+        if canaries:
+            named = tuple(sorted(set(canaries)))
+            tools, heads = {entry.id for entry in entries}, list(self.records.index.heads())
+            problems += trials.beginning(old, bundle, tools, named, heads)
+            if problems or old is None:
+                raise InvalidDocument(problems)
+            return self._begin_trial(old, bundle, entries, named, principal)
         used = {} if problems else self._used(old, {entry.id for entry in entries})
         if not drop_used and old is not None:
             problems += _still_used({tool: used[tool] for tool in used if tool in old.catalog})
         if problems:
             raise InvalidDocument(problems)
-        kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}
-        now = self.effects.clock.now()
-        platform = Platform(
+        platform = _of_entries(bundle, entries)
+        self._put_in_force(platform, old, used)
+        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
+        return platform
+
+    def promote(
+        self, bundle: Digest, principal: Principal, *, drop_used: bool = False, untried: bool = False
+    ) -> Platform:
+        """Put the trial of this bundle in force: canaries that were built with it are current. Safe to repeat.
+
+        Refused while a canary has no version with these steps, unless `untried`. Raises as `put`, and NotFound where no
+        trial of this bundle runs. Cost: as `put`, and one read per canary.
+        """
+        access.demand(ApiOperation.PROMOTE_TRIAL, principal)
+        old = self.records.sources.find_platform()
+        if old is not None and old.trial is None and old.digest == bundle:
+            return old
+        old, trial = _demand_trial(old, bundle)
+        tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
+        problems = list(self._not_allowed({"entries": tools}))  # by the policy of now
+        if not untried:
+            problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
+        used = self._used(old, trial.catalog.keys())
+        problems += (
+            () if drop_used else _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+        )
+        if problems:
+            raise InvalidDocument(problems)
+        platform = Platform(digest=trial.digest, catalog=trial.catalog, urls=trial.urls)
+        self._put_in_force(platform, old, used)
+        self.effects.logs.note("platform-trial-promoted", digest=str(bundle), actor=principal.actor.identity)
+        return platform
+
+    def end_trial(self, bundle: Digest, principal: Principal) -> Platform:
+        """Give the trial of this bundle up: its canaries are stale, and go back. Safe to repeat.
+
+        Raises PermanentError (PERMISSION), NotFound where no trial of this bundle runs or ran, and StaleWrite.
+        """
+        access.demand(ApiOperation.END_TRIAL, principal)
+        old = self.records.sources.find_platform()
+        if old is not None and old.trial is None and any(each.digest == bundle for each in old.ended):
+            return old
+        old, trial = _demand_trial(old, bundle)
+        platform = replace(old, trial=None, ended=platform_trials.remember(old.ended, trial))
+        self._save(platform, old)
+        self._wake(trial.images, "platform-trial-ended", bundle)
+        self.effects.logs.note("platform-trial-ended", digest=str(bundle), actor=principal.actor.identity)
+        return platform
+
+    def show(self) -> tuple[Platform, Mapping[ImageName, CanaryState]]:
+        """What is in force and on trial, and how far each canary is. One read per canary. Raises NotFound."""
+        platform = self.records.sources.find_platform()
+        if platform is None:
+            raise NotFound("no platform steps are registered yet: run `imagefactory platform register`")
+        trial = platform.trial
+        return platform, {} if trial is None else {name: self._state_of(name, trial) for name in trial.images}
+
+    def _begin_trial(
+        self,
+        old: Platform,
+        bundle: Digest,
+        entries: Collection[guard.CatalogEntry],
+        canaries: tuple[ImageName, ...],
+        principal: Principal,
+    ) -> Platform:
+        """The trial takes the place of one that runs. Images that are not in it any more go back."""
+        before, steps = old.trial, _of_entries(bundle, entries)
+        trial = PlatformTrial(
             digest=bundle,
-            catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
-            urls={entry.id: entry.url for entry in entries},
+            catalog=steps.catalog,
+            urls=steps.urls,
+            images=canaries,
+            since=self.effects.clock.now(),
+            by=principal.actor.identity or principal.actor.name,
+        )
+        ended = old.ended if before is None else platform_trials.remember(old.ended, before)
+        platform = replace(old, trial=trial, ended=ended)
+        self._save(platform, old)
+        left = () if before is None else before.images
+        self._wake(sorted({*canaries, *left}), "platform-trial-began", bundle)
+        self.effects.logs.note("platform-trial-began", digest=str(bundle), actor=principal.actor.identity)
+        return platform
+
+    def _put_in_force(
+        self, steps: Platform, old: Platform | None, used: Mapping[str, list[ImageName]]
+    ) -> None:
+        """Write the steps with what the former ones knew of dropped tools and of other trials, and wake the roots."""
+        kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}
+        now, trial = self.effects.clock.now(), None if old is None else old.trial
+        platform = replace(
+            steps,
             dropped={tool: kept.get(tool, now) for tool in sorted(used)},
             announce=bool(used),
+            trial=None if trial is None or trial.digest == steps.digest else trial,
+            ended=() if old is None else platform_trials.forget(old.ended, steps.digest),
         )
         if (
             self.records.sources.platform_revision() == 0
@@ -78,16 +187,26 @@ class Platforms:
                 ErrorClass.CONFLICT,
                 "the records of the platform steps were lost: run `imagefactory state recover` first",
             )
-        self.effects.recovery_log.announce(None)
-        self.records.sources.save_platform(platform)
-        self.effects.recovery_log.settle(None)
-        self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
+        self._save(platform, old)
+        self._wake_roots(_campaign(platform.digest))
         try:
             self.announce(_at_once)
         except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
             self.effects.logs.note("dropped-tools-left", error=str(error))
-        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
-        return platform
+
+    def _save(self, platform: Platform, old: Platform | None) -> None:
+        self.effects.recovery_log.announce(None)
+        self.records.sources.save_platform(platform, over=old)
+        self.effects.recovery_log.settle(None)
+
+    def _state_of(self, name: ImageName, trial: PlatformTrial) -> CanaryState:
+        stored = self.records.images.find_head(name)
+        if stored is None:
+            return CanaryState.UNREGISTERED
+        current = stored.value.current
+        if current is not None and current.inputs.platform == trial.digest:
+            return CanaryState.TRIED
+        return CanaryState.WAITING if stored.value.active is None else CanaryState.BUILDING
 
     def announce(self, run: RunsOne) -> int:
         """Report a dropped tool to the next images that name it, in journals and by webhooks; how many.
@@ -176,6 +295,11 @@ class Platforms:
                     remedy="put a policy in force that lists it, then send the catalog again",
                 )
 
+    def _wake(self, images: Collection[ImageName], reason: str, bundle: Digest) -> None:
+        """Cost: one message per canary. If this process ends in between, the sweep does the rest."""
+        for image in images:
+            self.effects.outbox.rebuild(image, reason, _campaign(bundle))
+
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost: one message per root. If this process ends in between, the sweep does the rest."""
         for followed in self.records.sources.list():
@@ -188,15 +312,35 @@ def _at_once(subject: str, work: Callable[[], bool]) -> bool:
     return work()
 
 
-_NAMED = 10  # images that a refusal names
+def _campaign(bundle: Digest) -> CampaignId:
+    return CampaignId(f"platform-{str(bundle)[:12]}")
+
+
+def _demand_trial(platform: Platform | None, bundle: Digest) -> tuple[Platform, PlatformTrial]:
+    """Raise NotFound where no trial of this bundle runs."""
+    trial = None if platform is None else platform.trial
+    if platform is None or trial is None:
+        raise NotFound("no platform steps are on trial: `imagefactory platform show` prints what is in force")
+    if trial.digest != bundle:
+        raise NotFound(
+            f"the platform steps on trial are {trial.digest}, and not {bundle}: look at them first"
+        )
+    return platform, trial
+
+
+def _of_entries(bundle: Digest, entries: Collection[guard.CatalogEntry]) -> Platform:
+    return Platform(
+        digest=bundle,
+        catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
+        urls={entry.id: entry.url for entry in entries},
+    )
 
 
 def _still_used(used: Mapping[str, list[ImageName]]) -> Iterator[Problem]:
     for tool, images in sorted(used.items()):
-        more = f" and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
         yield Problem(
             path="catalog.entries",
-            message=f"has no {tool!r}, which {', '.join(map(str, images[:_NAMED]))}{more} name",
+            message=f"has no {tool!r}, which {trials.some(images)} name",
             remedy="keep the tool until their teams have taken it out of spec.build.catalog; or send the catalog with "
             "`drop_used` (the option `--drop-used`): then no change reaches these images, and they say so",
         )

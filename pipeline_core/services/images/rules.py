@@ -122,7 +122,7 @@ class RegistrationRules:
 
     def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         platform = self.records.sources.find_platform()
-        known = {} if platform is None else platform.catalog
+        known = {} if platform is None else platform.steps_of(definition.name).catalog
         for position, tool in enumerate(definition.build.catalog):
             if tool not in known:
                 yield Problem(

@@ -212,6 +212,10 @@ class BundleRetention:
         platform = self.records.sources.find_platform()
         if platform is not None:
             yield platform.digest
+            if platform.trial is not None:
+                yield platform.trial.digest
         entry = self.effects.recovery_log.find_platform()
         if entry is not None:
             yield Digest(entry.digest)
+            if entry.trial is not None:
+                yield Digest(entry.trial.digest)

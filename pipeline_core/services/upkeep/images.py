@@ -25,8 +25,8 @@ from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.policies.policy import Policies, PolicyLost
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.lineage import PlaceSweep
-from pipeline_core.services.upkeep.outlook import Outlook
 from pipeline_core.services.upkeep.turns import share_of, turn_of
+from pipeline_core.services.views.outlook import Outlook
 from pipeline_core.state.fleet import Copy
 from pipeline_core.state.stores import Records
 

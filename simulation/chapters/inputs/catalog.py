@@ -39,6 +39,8 @@ class CatalogChanges(Chapter):
         self._versions = 0
         self._kept: Mapping[str, str] = {}  # the last version of each tool that ever was there
         self._in_force: frozenset[Tool] = frozenset()
+        self._on_trial: frozenset[Tool] = frozenset()  # the tools of the images that a trial names
+        self._canaries: frozenset[str] = frozenset()
         self._left: dict[Tool, datetime] = {}  # until when a tool that is not in force now was
         self._planned: dict[str, tuple[str, datetime]] = {}  # the image of a build, and when it was planned
         self._jobs = SeenJobs(self.world.ports)
@@ -52,7 +54,10 @@ class CatalogChanges(Chapter):
         if image not in self._named:
             count = min(self.chance.choice((0, 0, 1, 2)), len(self.world.tools))
             self._named[image] = set(self.chance.sample(sorted(self.world.tools), count))
-        return {"catalog": sorted(self._named[image] & self.world.tools.keys())}
+        known = self._named[image] & self.world.tools.keys()
+        if image in self._canaries:  # it is built with the catalog of its trial
+            known &= {tool[0] for tool in self._on_trial}
+        return {"catalog": sorted(known)}
 
     def happenings(self) -> Sequence[Happening]:
         """Mostly new versions."""
@@ -93,7 +98,8 @@ class CatalogChanges(Chapter):
         found = []
         for head in judged_at_rest(self.world.ports):
             job = self._jobs.find(head, "build")
-            wanted = {tool for tool in self._in_force if tool[0] in head.registration.catalog}
+            there = self._on_trial if str(head.name) in self._canaries else self._in_force
+            wanted = {tool for tool in there if tool[0] in head.registration.catalog}
             if job is None or rest.last_failed(self.world, head.name):
                 continue
             staged = {(tool.id, tool.version, tool.sha256) for tool in job.catalog}
@@ -166,7 +172,7 @@ class CatalogChanges(Chapter):
         self.world.wake()
         self.world.run_until(self.world.ports.clock.now() + _WATCHED)
         for head in list(heads_of(self.world.ports)):
-            if tool in head.registration.catalog:
+            if tool in head.registration.catalog and str(head.name) not in self._canaries:
                 self._demand_said(head, tool, began)
 
     def _demand_said(self, head: ImageHead, tool: str, began: datetime) -> None:
@@ -202,10 +208,11 @@ class CatalogChanges(Chapter):
             self._demand_in_force(rows.said_by(row))
 
     def _note_catalog(self, platform: Mapping[str, Any]) -> None:
-        now_in_force = frozenset((tool[0], tool[1], tool[2]) for tool in platform["catalog"].values())
-        moment = self.world.ports.clock.now()
-        self._left |= dict.fromkeys(self._in_force - now_in_force, moment)
-        self._in_force = now_in_force
+        trial = platform.get("trial") or {"catalog": {}, "images": ()}
+        before, moment = self._in_force | self._on_trial, self.world.ports.clock.now()
+        self._in_force, self._on_trial = _tools_in(platform["catalog"]), _tools_in(trial["catalog"])
+        self._canaries = frozenset(each["value"] for each in trial["images"])
+        self._left |= dict.fromkeys(before - self._in_force - self._on_trial, moment)
 
     def _demand_in_force(self, build: Mapping[str, Any]) -> None:
         name, now = build["id"]["value"], self.world.ports.clock.now()
@@ -215,8 +222,13 @@ class CatalogChanges(Chapter):
         for each in build["inputs"]["catalog"]:
             tool = (each[0], each[1], each[2])
             left = self._left.get(tool)
-            if tool not in self._in_force and (left is None or now - left > _READ):
+            is_there = tool in self._in_force or tool in self._on_trial
+            if not is_there and (left is None or now - left > _READ):
                 self.world.blame(f"(29) {name} is planned with {tool[0]} {tool[1]}, which is not in force")
+
+
+def _tools_in(catalog: Mapping[str, Any]) -> frozenset[Tool]:
+    return frozenset((tool[0], tool[1], tool[2]) for tool in catalog.values())
 
 
 def _without(tools: Mapping[str, str], tool: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ from pipeline_core.state.unlogged import POLICY, UnloggedStore
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld
-from tests.unit.compat import forms, grant_samples, samples, sent
+from tests.unit.compat import forms, grant_samples, platform_samples, samples, sent
 from tests.unit.domain.factories import BASE, NOW, SOURCE, TEAM
 from tests.unit.services import policy_documents, scenes
 from tests.unit.wire import documents
@@ -148,7 +148,7 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     followed = sources.SourceStore(tables)
     for source in samples.sources():
         followed.save(source, etag=None)
-    followed.save_platform(samples.platforms()[0])
+    followed.save_platform(platform_samples.platforms()[0], over=None)
     policies = policy.PolicyStore(tables)
     for version in samples.policies():
         policies.put(version, etag=None)

@@ -51,14 +51,13 @@ from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource, SourceChange
-from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.state.galleries.unproven import UnprovenVersion
 from pipeline_core.state.lineage import DecidedMove
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
-from tests.unit.compat import grant_samples
+from tests.unit.compat import grant_samples, platform_samples
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
 
@@ -313,14 +312,6 @@ def sources() -> Sequence[FollowedSource]:
     return (FollowedSource(source=replace(SOURCE, sku="9-gen1")), full)
 
 
-def platforms() -> Sequence[Platform]:
-    """The one kind."""
-    tools = {"falcon": "https://tools.example.com/falcon"}
-    return (
-        replace(make.PLATFORM, urls=tools, dropped={"old-agent": NOW}, announce=True, announced_to="base"),
-    )
-
-
 def policies() -> Sequence[PolicyVersion]:
     """The one kind."""
     return (
@@ -385,7 +376,7 @@ def log_entries() -> Sequence[ImageEntry | PlatformEntry | PolicyEntry]:
         ImageEntry.of_head(new),
         ImageEntry.of_head(full),
         ImageEntry.of_former(formers()[0]),
-        PlatformEntry.of(platforms()[0], 4),
+        PlatformEntry.of(platform_samples.platforms()[0], 4),
         PolicyEntry.of(policies()[0]),
     )
 
@@ -394,7 +385,8 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
+    for make_more in (sources, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()
+    yield from platform_samples.platforms()
     yield from grant_samples.approvals()
     yield from grant_samples.waivers()

@@ -205,7 +205,10 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
         r"\(1\) rhel9-java is built from rhel9-base, which is not its parent",
     ),
     "another content": (_another_content, r"\(1\) rhel9-java was not built from what is registered"),
-    "other platform steps": (_other_platform_steps, r"\(1\) rhel9-java was built with older platform steps"),
+    "other platform steps": (
+        _other_platform_steps,
+        r"\(1\) rhel9-java was built with other platform steps than it is to be built with",
+    ),
     "unanswered request": (
         _request_without_answer,
         r"\(1\) rhel9-java has not answered the newest request",

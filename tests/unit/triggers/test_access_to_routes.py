@@ -57,6 +57,7 @@ READING: dict[str, Row] = {
     "waivers": ("GET", "/api/waivers", {}, 200),
     "bases": ("GET", "/api/bases", {"params": {"team": "ml"}}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
+    "platform steps": ("GET", "/api/platform", {}, 200),
     "pause's state": ("GET", "/api/pause", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
@@ -93,6 +94,9 @@ OWNING: dict[str, Row] = {
 }
 GOVERNING: dict[str, Row] = {
     "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
+    "plan platform": ("POST", "/api/platform/plan", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
+    "promote trial": ("POST", "/api/platform/promote", {"json": {"bundle": DIGEST}}, 200),
+    "end trial": ("POST", "/api/platform/end-trial", {"json": {"bundle": DIGEST}}, 200),
     "set policy": (
         "PUT",
         "/api/policy",
@@ -255,6 +259,7 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.requests.reasons
         or factory.canceller.reasons
         or factory.platforms.bundles
+        or factory.platforms.decided
         or factory.policy.put_documents
         or factory.poison_review.closed
         or factory.poison_review.asked

@@ -209,6 +209,13 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.ADD_FLEET_RECEIVER: (_send("POST", "/api/receivers", json={"webhook": HOOK, "bases": True}), 200),
     _O.REMOVE_FLEET_RECEIVER: (_send("DELETE", "/api/receivers/{receiver}"), 204),
     _O.PUT_PLATFORM: (_send("PUT", "/api/platform", json={"bundle": "ab" * 32, "catalog": {}}), 422),
+    _O.SHOW_PLATFORM: (_send("GET", "/api/platform"), 200),
+    _O.PLAN_PLATFORM: (
+        _send("POST", "/api/platform/plan", json={"bundle": "ab" * 32, "catalog": {}}),
+        422,
+    ),
+    _O.PROMOTE_TRIAL: (_send("POST", "/api/platform/promote", json={"bundle": "ab" * 32}), 404),
+    _O.END_TRIAL: (_send("POST", "/api/platform/end-trial", json={"bundle": "ab" * 32}), 404),
     _O.PUT_POLICY: (_send("PUT", "/api/policy", json={"document": {}}, headers=STALE), 404),
     _O.ACCEPT_RELEASE: (
         _send(

@@ -55,6 +55,7 @@ from tests.unit.triggers import (
 from tests.unit.triggers.callers import Tokens
 from tests.unit.triggers.outage_twins import Retries
 from tests.unit.triggers.pause_twins import Pauses
+from tests.unit.triggers.platform_twins import Platforms
 from tests.unit.triggers.rate_twins import Rates
 from tests.unit.triggers.retention_twins import Retentions
 
@@ -173,20 +174,6 @@ class PoisonReview:
         if self.closed:
             raise AlreadyExists(f"{key} was {self.closed[0][1]} already")
         self.closed.append((key, state))
-
-
-@dataclass
-class Platforms:
-    """SecOps only."""
-
-    bundles: list[str] = field(default_factory=list)
-    dropped: list[bool] = field(default_factory=list)
-
-    def put(self, bundle: Digest, catalog: Any, principal: Principal, *, drop_used: bool = False) -> Any:
-        access.demand(ApiOperation.PUT_PLATFORM, principal)
-        self.dropped.append(drop_used)
-        self.bundles.append(str(bundle))
-        return SimpleNamespace(digest=bundle, catalog=catalog)
 
 
 @dataclass
@@ -347,7 +334,7 @@ class TwinFactory:
         self.requests = Requests()
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
-        self.platforms = Platforms()
+        self.platforms = self.platform_plans = Platforms()
         self.sources = Sources()
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()

@@ -1,28 +1,75 @@
-"""The route of the platform steps, which SecOps adds around every build."""
+"""The routes of the platform steps, which SecOps adds around every build, and of their trial on named images."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Principal
-from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.forms.names import DIGEST
+from triggers.api.forms.names import DIGEST, IMAGE
+from triggers.api.operator_models import (
+    EndTrialRequest,
+    Platform,
+    PlatformPlan,
+    PlatformPlanRequest,
+    PlatformRequest,
+    PromoteRequest,
+)
 from triggers.provider import Provider
+
+Caller = Annotated[Principal, Depends(caller_of)]
 
 
 def router(factory: Provider) -> APIRouter:
-    """The route `/api/platform`."""
+    """The routes under `/api/platform`."""
     routes = APIRouter(prefix="/api/platform", tags=["platform"])
 
+    @routes.get("")
+    def show_platform() -> Platform:
+        """The platform steps and the catalog in force, and what is on trial on which images."""
+        return Platform.of(*factory().platforms.show())
+
     @routes.put("")
-    def put_platform(
-        body: models.PlatformRequest, caller: Annotated[Principal, Depends(caller_of)]
-    ) -> models.Platform:
-        """Put new platform steps and a new catalog in force; every image becomes stale. SecOps only."""
-        platform = factory().platforms.put(
-            DIGEST.read("bundle", body.bundle), body.catalog, caller, drop_used=body.drop_used
+    def put_platform(body: PlatformRequest, caller: Caller) -> Platform:
+        """Put new platform steps and a new catalog in force; every image becomes stale. SecOps only.
+
+        With `canaries`, they are tried on these images alone, in place of a trial that runs.
+        """
+        return Platform.of(
+            factory().platforms.put(
+                DIGEST.read("bundle", body.bundle),
+                body.catalog,
+                caller,
+                drop_used=body.drop_used,
+                canaries=_images(body.canaries),
+            )
         )
-        return models.Platform(bundle=str(platform.digest), catalog=tuple(sorted(platform.catalog)))
+
+    @routes.post("/plan")
+    def plan_platform(body: PlatformPlanRequest, caller: Caller) -> PlatformPlan:
+        """What these platform steps would rebuild, and for how long. Changes nothing. SecOps only."""
+        return PlatformPlan.of(
+            factory().platform_plans.plan(
+                DIGEST.read("bundle", body.bundle), body.catalog, caller, canaries=_images(body.canaries)
+            )
+        )
+
+    @routes.post("/promote")
+    def promote_trial(body: PromoteRequest, caller: Caller) -> Platform:
+        """Put the steps on trial in force; canaries that have them are current. Safe to repeat. SecOps only."""
+        bundle = DIGEST.read("bundle", body.bundle)
+        return Platform.of(
+            factory().platforms.promote(bundle, caller, drop_used=body.drop_used, untried=body.untried)
+        )
+
+    @routes.post("/end-trial")
+    def end_trial(body: EndTrialRequest, caller: Caller) -> Platform:
+        """Give the steps on trial up; their canaries go back. Safe to repeat. SecOps only."""
+        return Platform.of(factory().platforms.end_trial(DIGEST.read("bundle", body.bundle), caller))
 
     return routes
+
+
+def _images(names: list[str]) -> tuple[ImageName, ...]:
+    return tuple(IMAGE.read("canaries", name) for name in names)

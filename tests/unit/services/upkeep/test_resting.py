@@ -225,7 +225,7 @@ def test_one_sweep_asks_for_a_bounded_number_of_images_the_most_urgent_first(
     stores = fleet.world.base.records.sources
     platform = stores.find_platform()
     assert platform is not None
-    stores.save_platform(replace(platform, catalog={"tool": ("tool", "1", "a" * 64)}))
+    stores.save_platform(replace(platform, catalog={"tool": ("tool", "1", "a" * 64)}), over=platform)
     fleet.sweep()
     assert _asked(fleet) == [str(urgent), str(name_of(0)), str(name_of(1))]
 

@@ -16,7 +16,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import Fingerprint, ImageName
-from pipeline_core.domain.plan import Decision, ReuseVersion, StartBuild
+from pipeline_core.domain.plan import Decision, DoNothing, ReuseVersion, StartBuild
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.snapshot import Snapshot
@@ -72,18 +72,24 @@ class Outlook:
 
     def decide(self, name: ImageName) -> Decision:
         """The decision about one image, as a look would take it. Raises as `find_wish`."""
+        return plan.plan(self._snapshot(name), self.now)
+
+    def find_obstacle(self, name: ImageName) -> DoNothing | None:
+        """What keeps a stale image from being built by itself, whatever its ancestors do. Raises as `find_wish`."""
+        return plan.find_obstacle(self._snapshot(name), name, self.now)
+
+    def _snapshot(self, name: ImageName) -> Snapshot:
         chain = self._chain(name)
         was_refused = any(
             (note := self.notes.get(each)) and note.claim and note.claim.floor for each in chain
         )
-        snapshot = Snapshot(
+        return Snapshot(
             image=name,
             world=self._world,
             staleness=self._staleness,
             claims=self._claims,
             floor=self.floor_of(chain[-1]) if was_refused else None,
         )
-        return plan.plan(snapshot, self.now)
 
     def _chain(self, name: ImageName) -> list[ImageName]:
         """The names from the image to its root, as a look reads them."""

@@ -1,0 +1,298 @@
+"""A trial of platform steps: on named images alone, then in force without another build, or given up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite
+from pipeline_core.domain.names import Digest, ImageName
+from pipeline_core.domain.platform_trials import CanaryState
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.ports import Principal
+from pipeline_core.state.sources import PLATFORMS
+from pipeline_core.wire.problems import InvalidDocument
+from simulation import fleet, world
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE, JAVA
+
+CANARY, TOO = ImageName("rhel9-canary"), ImageName("java-canary")
+FLEET = {"rhel9-base": None, "rhel9-java": "rhel9-base", "rhel9-canary": None, "java-canary": "rhel9-canary"}
+TOOL = {
+    "id": "falcon",
+    "version": "7.1",
+    "url": f"https://{fleet.HOST}/falcon-7.1.rpm",
+    "sha256": "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210",
+}
+NO_TOOLS: dict[str, Any] = {"hosts": [fleet.HOST], "entries": []}
+
+
+def _settled() -> SimulatedWorld:
+    return scenes.settled(FLEET)
+
+
+def _try(made: SimulatedWorld, text: str, *images: ImageName) -> Digest:
+    digest = world.upload(made, text)
+    made.factory.platforms.put(digest, NO_TOOLS, ADMIN, canaries=images)
+    return digest
+
+
+def _counts(made: SimulatedWorld) -> dict[str, int]:
+    """How many builds each image has had."""
+    return {name: len(scenes.builds(made, ImageName(name))) for name in FLEET}
+
+
+def _platform(made: SimulatedWorld) -> Platform:
+    found = scenes.sources(made).find_platform()
+    assert found is not None
+    return found
+
+
+def _steps(made: SimulatedWorld, image: ImageName) -> Digest:
+    current = scenes.head(made, image).current
+    assert current is not None
+    return current.inputs.platform
+
+
+def test_steps_are_tried_on_the_named_images_alone_and_promoted_without_another_build_of_them() -> None:
+    made = _settled()
+    before = _platform(made)
+    tried = _try(made, "new", CANARY, TOO)
+    made.settle()
+    assert _counts(made) == {"rhel9-base": 1, "rhel9-java": 1, "rhel9-canary": 2, "java-canary": 2}
+    assert {image: _steps(made, image) for image in (BASE, JAVA, CANARY, TOO)} == {
+        BASE: before.digest,
+        JAVA: before.digest,
+        CANARY: tried,
+        TOO: tried,
+    }
+    made.factory.platforms.promote(tried, ADMIN)
+    made.settle()
+    assert _counts(made) == dict.fromkeys(FLEET, 2)
+    assert {_steps(made, image) for image in (BASE, JAVA, CANARY, TOO)} == {tried}
+    assert (_platform(made).digest, _platform(made).trial, _platform(made).ended) == (tried, None, ())
+
+
+def test_a_trial_that_is_given_up_brings_its_canaries_back_to_the_version_that_they_had() -> None:
+    made = _settled()
+    before, had = _platform(made), made.versions()
+    tried = _try(made, "new", CANARY, TOO)
+    made.settle()
+    assert made.versions() != had
+    made.factory.platforms.end_trial(tried, ADMIN)
+    made.settle()
+    assert {_steps(made, image) for image in (BASE, JAVA, CANARY, TOO)} == {before.digest}
+    assert made.versions()["rhel9-canary"] == had["rhel9-canary"]
+    assert [each.images for each in _platform(made).ended] == [(TOO, CANARY)]
+
+
+@pytest.mark.parametrize("sweeps", [False, True], ids=["by messages alone", "by the sweep alone"])
+def test_an_image_hears_of_a_trial(sweeps: bool) -> None:
+    made = _settled()
+    tried = _try(made, "new", CANARY, TOO)
+    if sweeps:
+        for queue in made.ports.queues.names():
+            for message in made.ports.queues.messages(queue):
+                made.ports.queues.delete(queue, message)
+        made.settle()
+    else:
+        made.drain()
+    assert _steps(made, CANARY) == tried
+
+
+REFUSED: dict[str, tuple[str, tuple[ImageName, ...], tuple[str, str]]] = {
+    "a child that is not named": ("new", (CANARY,), ("canaries", "not these: java-canary")),
+    "an image that is not there": (
+        "new",
+        (ImageName("nobody"),),
+        ("canaries", "nobody, which is not registered"),
+    ),
+    "nothing new": ("platform", (TOO,), ("canaries", "these platform steps are in force")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_trial_that_is_not_safe_is_refused_and_nothing_is_stored(case: str) -> None:
+    text, images, (path, why) = REFUSED[case]
+    made = _settled()
+    before = _platform(made)
+    if text == "platform":
+        with pytest.raises(InvalidDocument) as refused:
+            made.factory.platforms.put(before.digest, NO_TOOLS, ADMIN, canaries=images)
+    else:
+        with pytest.raises(InvalidDocument) as refused:
+            _try(made, text, *images)
+    (problem,) = refused.value.problems
+    assert (problem.path, why in problem.message) == (path, True), problem.message
+    assert _platform(made) == before
+
+
+def test_every_problem_of_a_trial_is_told_at_once() -> None:
+    made = _settled()
+    with pytest.raises(InvalidDocument) as refused:
+        made.factory.platforms.put(
+            Digest("ab" * 32),
+            {**NO_TOOLS, "entries": [{**TOOL, "version": "latest"}]},
+            ADMIN,
+            canaries=(CANARY, ImageName("nobody")),
+        )
+    told = " ".join(f"{each.path} {each.message}" for each in refused.value.problems)
+    for part in ("was not uploaded", "catalog.entries[0].version", "nobody", "java-canary"):
+        assert part in told
+
+
+def test_a_canary_keeps_the_tools_that_it_names() -> None:
+    made = scenes.registered({})
+    tools = {"hosts": [fleet.HOST], "entries": [TOOL]}
+    made.factory.platforms.put(world.upload(made, "platform"), tools, ADMIN)
+    document = fleet.document("rhel9-canary", None, catalog=("falcon",))
+    bundle = world.upload(made, "content")
+    made.factory.registrar.register(CANARY, document, bundle, ADMIN, expected=None, create_only=True)
+    with pytest.raises(InvalidDocument, match="'falcon', which the canary rhel9-canary names"):
+        _try(made, "new", CANARY)
+    catalog = {**NO_TOOLS, "entries": [{**TOOL, "version": "7.2"}]}
+    digest, content = fleet.bundle("new", catalog=catalog)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    made.factory.platforms.put(digest, catalog, ADMIN, canaries=(CANARY,))
+    made.drain()
+    current = scenes.head(made, CANARY).current
+    assert current is not None
+    assert [tool[1] for tool in current.inputs.catalog] == ["7.2"]
+
+
+def test_a_second_trial_replaces_the_first_and_images_that_it_does_not_name_go_back() -> None:
+    made = scenes.settled({"rhel9-base": None, "rhel9-canary": None})
+    before = _platform(made)
+    first = _try(made, "one", CANARY)
+    made.settle()
+    second = _try(made, "two", BASE)
+    made.settle()
+    assert (_steps(made, CANARY), _steps(made, BASE)) == (before.digest, second)
+    with pytest.raises(NotFound, match=f"and not {first}"):
+        made.factory.platforms.promote(first, ADMIN)
+
+
+def test_steps_that_are_put_in_force_leave_a_trial_of_others_alone() -> None:
+    made = _settled()
+    tried = _try(made, "new", CANARY, TOO)
+    scenes.set_platform(made, "a repair")
+    made.settle()
+    assert (_steps(made, CANARY), _steps(made, BASE)) == (tried, _platform(made).digest)
+    scenes.set_platform(made, "new")  # what is on trial is put in force by itself
+    assert (_platform(made).digest, _platform(made).trial) == (tried, None)
+
+
+def test_an_image_that_came_below_a_canary_later_waits_and_goes_on_after_the_promotion() -> None:
+    made = scenes.settled({"rhel9-base": None, "rhel9-canary": None})
+    tried = _try(made, "new", CANARY)
+    made.settle()
+    made.register("late", "rhel9-canary")
+    made.settle()
+    assert scenes.builds(made, ImageName("late")) == []
+    view = made.factory.queries.image(ImageName("late")).image
+    assert (view.state, "this image is not in the trial" in view.detail) == ("unknown", True)
+    made.factory.platforms.promote(tried, ADMIN)
+    made.settle()
+    assert _steps(made, ImageName("late")) == tried
+
+
+def test_a_canary_that_is_deleted_does_not_keep_the_trial_from_being_promoted() -> None:
+    made = _settled()
+    tried = _try(made, "new", CANARY, TOO)
+    made.settle()
+    head = scenes.head(made, TOO)
+    made.factory.registrar.unregister(TOO, ADMIN, head.document_etag)
+    _, states = made.factory.platforms.show()
+    assert states == {CANARY: CanaryState.TRIED, TOO: CanaryState.UNREGISTERED}
+    assert made.factory.platforms.promote(tried, ADMIN).digest == tried
+
+
+def test_a_trial_that_nothing_has_shown_is_promoted_only_where_secops_insist() -> None:
+    made = _settled()
+    tried = _try(made, "new", CANARY, TOO)
+    assert set(made.factory.platforms.show()[1].values()) == {CanaryState.WAITING}
+    with pytest.raises(
+        InvalidDocument, match="have no version with the steps on trial: java-canary, rhel9-canary"
+    ):
+        made.factory.platforms.promote(tried, ADMIN)
+    made.factory.platforms.promote(tried, ADMIN, untried=True)
+    made.settle()
+    assert _steps(made, BASE) == tried
+
+
+def test_both_decisions_may_be_repeated_and_the_other_one_comes_too_late() -> None:
+    made = _settled()
+    first = _try(made, "one", CANARY, TOO)
+    made.factory.platforms.end_trial(first, ADMIN)
+    made.factory.platforms.end_trial(first, ADMIN)
+    with pytest.raises(NotFound, match="no platform steps are on trial"):
+        made.factory.platforms.promote(first, ADMIN, untried=True)
+    second = _try(made, "two", CANARY, TOO)
+    made.factory.platforms.promote(second, ADMIN, untried=True)
+    made.factory.platforms.promote(second, ADMIN)
+    with pytest.raises(NotFound, match="no platform steps are on trial"):
+        made.factory.platforms.end_trial(second, ADMIN)
+
+
+@pytest.mark.parametrize("caller", [scenes.principal("secops"), scenes.principal(roles=["Factory.Reader"])])
+def test_only_secops_decide_about_a_trial(caller: Principal) -> None:
+    made = _settled()
+    tried = _try(made, "new", CANARY, TOO)
+    before = _platform(made)
+    platforms = made.factory.platforms
+    decisions: Sequence[Callable[[], object]] = (
+        partial(platforms.put, tried, NO_TOOLS, caller, canaries=(TOO,)),
+        partial(platforms.promote, tried, caller),
+        partial(platforms.end_trial, tried, caller),
+    )
+    for decide in decisions:
+        with pytest.raises(PermanentError) as refused:
+            decide()
+        assert refused.value.error_class is ErrorClass.PERMISSION
+    assert _platform(made) == before
+
+
+def test_a_trial_is_not_lost_to_a_request_that_read_the_platform_before_it() -> None:
+    made = _settled()
+    stores, before = scenes.sources(made), _platform(made)
+    _try(made, "new", CANARY, TOO)
+    with pytest.raises(StaleWrite, match="were changed by another request"):
+        stores.save_platform(replace(before, digest=Digest("ab" * 32)), over=before)
+    assert _platform(made).trial is not None
+
+
+def test_a_row_of_a_release_without_trials_is_read_and_a_trial_begins_over_it() -> None:
+    made = _settled()
+    (row,) = [
+        each
+        for each in made.ports.tables.rows("index")
+        if (each.partition, each.key) == ("platform", "current")
+    ]
+    text = str(row.cells["value"])
+    assert '"trial":null,"ended":[]' in text
+    old = replace(row, cells={**row.cells, "value": text.replace(',"trial":null,"ended":[]', "")})
+    assert PLATFORMS.read(old).value == _platform(made)
+
+
+def test_a_trial_comes_back_from_the_recovery_log() -> None:
+    made = _settled()
+    _try(made, "one", CANARY, TOO)
+    tried = _try(made, "two", TOO)
+    entry = made.base.effects.recovery_log.find_platform()
+    assert entry is not None
+    found = entry.to_domain()
+    assert (found.trial, found.ended) == (_platform(made).trial, _platform(made).ended)
+    assert found.trial is not None
+    assert (found.trial.digest, [each.images for each in found.ended]) == (tried, [(TOO, CANARY)])
+
+
+def test_the_bundle_of_a_trial_is_in_use() -> None:
+    made = _settled()
+    digest, content = fleet.bundle("new")
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    made.factory.platforms.put(digest, NO_TOOLS, ADMIN, canaries=(CANARY, TOO))
+    named = list(made.factory.bundle_retention._of_platform())
+    assert named.count(digest) == 2, "the row and the recovery log name it, each by itself"
