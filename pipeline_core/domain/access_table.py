@@ -73,6 +73,7 @@ class ApiOperation(Enum):
     LIST_RECEIVERS = "list_receivers"
     GET_RECEIVER = "get_receiver"
     LIST_POISON = "list_poison"
+    LIST_TOOLS = "list_tools"
     SHOW_FLEET = "show_fleet"
     SHOW_DIFF = "show_diff"
     SHOW_POISON = "show_poison"
@@ -101,6 +102,8 @@ class ApiOperation(Enum):
     ADD_FLEET_RECEIVER = "add_fleet_receiver"
     REMOVE_FLEET_RECEIVER = "remove_fleet_receiver"
     PUT_PLATFORM = "put_platform"
+    SUBMIT_TOOL = "submit_tool"
+    REMOVE_TOOL = "remove_tool"
     PUT_POLICY = "put_policy"
     ACCEPT_RELEASE = "accept_release"
     ACCEPT_GALLERIES = "accept_galleries"
@@ -203,6 +206,7 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.LIST_RECEIVERS: _factory("list receivers", READERS),
     _O.GET_RECEIVER: Rule(deed="see the receiver", who=dict.fromkeys(SubjectKind, READERS)),
     _O.LIST_POISON: Rule(deed="see the poisoned message", who=_SEES_POISON),
+    _O.LIST_TOOLS: _factory("list the files of tools", READERS),
     _O.SHOW_FLEET: _factory("see the fleet", READERS),
     _O.SHOW_DIFF: _read_images("compare its versions"),
     _O.SHOW_POISON: Rule(deed="see the poisoned message", who=_SEES_POISON),
@@ -229,6 +233,8 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.ADD_FLEET_RECEIVER: _factory("add receivers for the whole fleet", SECOPS),
     _O.REMOVE_FLEET_RECEIVER: _factory("remove receivers for the whole fleet", SECOPS),
     _O.PUT_PLATFORM: _factory("change the platform steps", SECOPS),
+    _O.SUBMIT_TOOL: _factory("bring files of tools", SECOPS),
+    _O.REMOVE_TOOL: _factory("remove files of tools", SECOPS),
     _O.PUT_POLICY: _factory("change the policy", SECOPS),
     _O.ACCEPT_RELEASE: _factory("accept an older release of a source", SECOPS),
     _O.ACCEPT_GALLERIES: _factory("accept what the galleries show", SECOPS),
