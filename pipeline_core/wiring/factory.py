@@ -17,6 +17,8 @@ from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
+from pipeline_core.services.catalog.admission import Admission
+from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.cascade import Cascade
@@ -93,6 +95,8 @@ class Factory:
     registrar: Registrar
     bundles: Bundles
     platforms: Platforms
+    admission: Admission
+    submissions: Submissions
     sources: Sources
     recovery: Recovery
     policy: Policies
@@ -168,6 +172,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         registrar=images.registrar,
         bundles=images.bundles,
         platforms=images.platforms,
+        admission=images.admission,
+        submissions=images.submissions,
         sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,

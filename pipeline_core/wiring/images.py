@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
+from pipeline_core.services.catalog.admission import Admission
+from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.latest import Marks
@@ -44,6 +46,8 @@ class ImageParts:
     registrar: Registrar
     bundles: Bundles
     places: Places
+    admission: Admission
+    submissions: Submissions
 
 
 def images_of(
@@ -101,6 +105,20 @@ def images_of(
         registrar=_registrar_of(base, policy, places, bundles, forms),
         bundles=bundles,
         places=places,
+        admission=Admission(
+            records=records,
+            blobs=ports.blobs,
+            scanner=ports.scanner,
+            clock=effects.clock,
+            logs=effects.logs,
+        ),
+        submissions=Submissions(
+            records=records,
+            blobs=ports.blobs,
+            clock=effects.clock,
+            logs=effects.logs,
+            deployment=base.deployment,
+        ),
     )
 
 

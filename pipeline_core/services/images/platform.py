@@ -13,6 +13,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
 from pipeline_core.guard import placeholders
@@ -54,6 +55,7 @@ class Platforms:
         problems = [finding.as_problem() for finding in found]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)
+        problems += self._not_admitted(catalog)
         old = self.records.sources.find_platform()
         entries = () if problems else guard.entries_of(catalog)
         used = {} if problems else self._used(old, {entry.id for entry in entries})
@@ -176,6 +178,25 @@ class Platforms:
                     remedy="put a policy in force that lists it, then send the catalog again",
                 )
 
+    def _not_admitted(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        """The entries whose files builds could not use. One read. The guard reports entries of a wrong form."""
+        entries = catalog.get("entries")
+        if not isinstance(entries, list) or not entries:
+            return
+        known = {str(stored.value.sha256): stored.value for stored in self.records.tools.list()}
+        for position, entry in enumerate(entries):
+            sha256 = entry.get("sha256") if isinstance(entry, Mapping) else None
+            record = known.get(sha256) if isinstance(sha256, str) else None
+            if not isinstance(sha256, str) or not Digest.pattern.fullmatch(sha256):
+                continue
+            if record is None or record.state is not ToolState.ADMITTED:
+                tool = str(entry.get("id"))[:60]
+                yield Problem(
+                    path=f"catalog.entries[{position}].sha256",
+                    message=f"the file of {tool!r}, {sha256}, {_why_not(record)}",
+                    remedy=_remedy_of(record, tool, sha256),
+                )
+
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost: one message per root. If this process ends in between, the sweep does the rest."""
         for followed in self.records.sources.list():
@@ -186,6 +207,24 @@ class Platforms:
 def _at_once(subject: str, work: Callable[[], bool]) -> bool:
     """Do the work; the first failure ends the slice."""
     return work()
+
+
+def _why_not(record: ToolRecord | None) -> str:
+    if record is None:
+        return "was never brought: builds may use admitted files only"
+    return f"is {record.state.value}" + (f": {record.reason}" if record.reason else "")
+
+
+def _remedy_of(record: ToolRecord | None, tool: str, sha256: str) -> str:
+    """The command that repairs it. A file in quarantine needs nothing but time, or a scanner that works."""
+    if record is not None and record.state is ToolState.REFUSED:
+        return (
+            "pin another file; or, where the finding is wrong, run"
+            f" `imagefactory catalog remove {sha256} --reason TEXT`, and bring it again"
+        )
+    if record is not None and record.state is ToolState.QUARANTINED:
+        return "wait until `imagefactory catalog list` shows it as admitted, then send the catalog again"
+    return f"run `imagefactory catalog submit DIR {tool}`, then send the catalog again"
 
 
 _NAMED = 10  # images that a refusal names

@@ -33,6 +33,7 @@ def _put(made: SimulatedWorld, release: int) -> None:
     entries = [_tool(number, release) for number in range(catalog.ENTRY_LIMIT)]
     document: dict[str, Any] = {"hosts": [HOST], "entries": entries}
     assert catalog.check_catalog(document) == ()
+    scenes.admit(made, document)
     made.factory.platforms.put(world.upload(made, "platform"), document, ADMIN)
 
 
