@@ -17,7 +17,7 @@ from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Outages, Paused
 from pipeline_core.state.capacity import SlotReleased
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport
 
 _LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
 _MARKER_LIMIT = 16 * 1024  # bytes; a marker's text is one line

@@ -32,7 +32,7 @@ from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _LAST_LOOK = timedelta(minutes=5)  # between two looks at a container that runs: its builder reports its end
