@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from pipeline_core.domain import approvals, releases, waivers
+from pipeline_core.domain import approvals, releases, staged_tools, waivers
 from pipeline_core.domain.approvals import Approval, ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.staleness import World, find_step_down
 from pipeline_core.domain.waivers import JudgedWaiver, WaiverState
 
@@ -83,6 +84,20 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     return tuple(found)
+
+
+def of_admission(missing: Sequence[CatalogTool], since: datetime | None = None) -> tuple[Condition, ...]:
+    """What keeps an image that needs these tools from being built; nothing where all files are admitted."""
+    if not missing:
+        return ()
+    return (
+        Condition(
+            type=ConditionType.CATALOG_NOT_ADMITTED,
+            since=since,
+            reason="FileNotAdmitted",
+            message=f"{staged_tools.why_not(missing)}; it is built by itself as soon as the file is there",
+        ),
+    )
 
 
 def of_approval(

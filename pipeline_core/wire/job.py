@@ -87,12 +87,17 @@ class Step(_Wire):
 
 
 class StagedTool(_Wire):
-    """One tool that is staged in the image: verified by its digest, and never enrolled."""
+    """The file of one tool of the catalog. Its content is the blob `catalog/SHA256`, and `file` is its name.
+
+    `url` is where it came from. Only a builder or platform steps of the release before ask it: they are replaced after
+    the code. A job of that release has no `file`: its builder has no right on the blob, and its steps fetch the file.
+    """
 
     id: str
     version: str
-    url: str
+    file: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._~+-]{0,254})?$")] = ""
     sha256: _Sha256
+    url: str = ""
 
 
 class Tests(_Wire):
@@ -144,8 +149,10 @@ class BuildJob(_Wire):
     `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
     same in both stages. `waived` is for the check at the end of the build stage; the gate looks at the grants again.
     `serves` are the ports that the firewall lets in beside SSH: the build stage sets it, the verify stage tries them.
-    `volumes` is for the build stage alone. `hardening` holds in both stages: a base's own, and `fips` for a child too
-    where its base has it. The schema is 2 where the job has one of the two: a builder that would ignore it refuses.
+    `catalog` are the tools that are staged in the image: verified, and never enrolled. `tools` are those that the
+    platform's own steps of this stage use. `volumes` is for the build stage alone. `hardening` holds in both stages: a
+    base's own, and `fips` for a child too where its base has it. The schema is 2 where the job has volumes or hardening:
+    a builder that would ignore them refuses.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -160,6 +167,7 @@ class BuildJob(_Wire):
     plan: Plan | None = None
     steps: tuple[Step, ...] = ()
     catalog: tuple[StagedTool, ...] = ()
+    tools: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
     serves: tuple[JobPort, ...] = ()
     waived: tuple[WaivedFinding, ...] = ()
@@ -170,6 +178,11 @@ class BuildJob(_Wire):
     timeout_seconds: Annotated[int, Field(ge=60)]
     lease_until: datetime
     tags: dict[str, str]
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The SHA-256 of each file that the guest gets from the factory's own storage, each once."""
+        return tuple(sorted({tool.sha256 for tool in (*self.catalog, *self.tools) if tool.file}))
 
     def to_wire(self) -> bytes:
         """Canonical bytes; their SHA-256 names the job's blob."""
