@@ -20,6 +20,7 @@ from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.archive.moves import ArchiveStore
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
@@ -143,6 +144,7 @@ def records_of(
         reserved=ReservedNameStore(tables),
         rates=RateStore(tables, reader),
         days=DayStore(tables, reader),
+        tools=ToolStore(tables, reader),
     )
 
 
