@@ -29,7 +29,8 @@ from builder.stop import StopRequest
 from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.wire import packages as reported
-from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedCheck, ReportedScan
 
 _TEMPLATE = "template.pkr.json"  # the suffix tells Packer that this is HCL as JSON, not its old format
 _TAIL = 3500  # characters of Packer's last lines in a report

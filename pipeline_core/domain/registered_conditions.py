@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from pipeline_core.domain import approvals, releases, waivers
+from pipeline_core.domain import approvals, releases, staged_tools, waivers
 from pipeline_core.domain.approvals import Approval, ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import LIVE, Digest
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.staleness import Platform, World, find_step_down
 from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.domain.waivers import JudgedWaiver, WaiverState
@@ -86,43 +87,41 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def of_files(
+def unadmitted(
     head: ImageHead, platform: Platform | None, known: Mapping[Digest, ToolRecord]
-) -> tuple[Condition, ...]:
-    """The tools of the image whose files builds may not use. `known` has every record; one that is absent says no.
+) -> tuple[CatalogTool, ...]:
+    """The tools that the image names and whose files builds may not use. `known` has every record.
 
-    It holds whether the image is current or not: an image may have a tool in it that was refused since.
+    It does not matter whether the image is current: it may have a tool in it that was refused since.
     """
     if platform is None:
         return ()
     named = [platform.catalog[each] for each in head.registration.catalog if each in platform.catalog]
-    found = [(tool, version, known.get(Digest(sha256))) for tool, version, sha256 in named]
-    missing = [each for each in found if each[2] is None or each[2].state is not ToolState.ADMITTED]
+    return tuple(sorted(tool for tool in named if not _is_admitted(known.get(Digest(tool[2])))))
+
+
+def of_admission(
+    missing: Sequence[CatalogTool], known: Mapping[Digest, ToolRecord]
+) -> tuple[Condition, ...]:
+    """What keeps an image that needs these tools from being built; nothing where all files are admitted."""
     if not missing:
         return ()
-    records = [record for _, _, record in missing if record is not None]
-    is_refused = any(record.state is ToolState.REFUSED for record in records)
-    parts = [f"{tool} {version} {_why(record)}" for tool, version, record in sorted(missing, key=_tool_of)]
-    more = f"; and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
+    found = [known.get(Digest(tool[2])) for tool in missing]
+    records = [record for record in found if record is not None]
+    refused = [record for record in records if record.state is ToolState.REFUSED]
+    because = f" ({refused[0].reason})" if refused else ""
     return (
         Condition(
             type=ConditionType.CATALOG_NOT_ADMITTED,
             since=min((record.at for record in records), default=None),
-            reason="ToolRefused" if is_refused else "ToolNotAdmitted",
-            message=f"{'; '.join(parts[:_NAMED])}{more}: its build waits and begins by itself; SecOps bring the file"
-            " with `imagefactory catalog submit`, or change the catalog",
+            reason="FileRefused" if refused else "FileNotAdmitted",
+            message=f"{staged_tools.why_not(missing)}{because}; it is built by itself as soon as the file is there",
         ),
     )
 
 
-def _tool_of(each: tuple[str, str, ToolRecord | None]) -> tuple[str, str]:
-    return each[0], each[1]
-
-
-def _why(record: ToolRecord | None) -> str:
-    if record is None:
-        return "was never brought"
-    return f"is {record.state.value}{f' ({record.reason})' if record.reason else ''}"
+def _is_admitted(record: ToolRecord | None) -> bool:
+    return record is not None and record.state is ToolState.ADMITTED
 
 
 def of_approval(

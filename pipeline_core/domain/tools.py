@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain import blob_rights
 from pipeline_core.domain.names import Digest
 
 QUARANTINE = "catalog-quarantine"  # the container of files that nobody has checked
-SERVED = "catalog"  # the container of admitted files; the factory alone writes it
+SERVED = blob_rights.CATALOG
 SIZE_LIMIT = 2_000_000_000  # bytes: the largest file of which every release of Defender for Storage says a result
 NOT_SCANNED = "not scanned by the factory"  # `scanned_by` where the settings say that another place scans
 _REASON = 500  # characters of a reason: a scanner's words may be long

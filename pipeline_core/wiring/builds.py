@@ -122,6 +122,7 @@ def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> L
     return Launcher(
         records=base.records,
         documents=base.effects.documents,
+        needed=base.effects.needed,
         blobs=base.ports.blobs,
         captures=captures,
         waivers=policy.waivers,

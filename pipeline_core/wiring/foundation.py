@@ -10,6 +10,7 @@ from pipeline_core.ports import Ports, Row
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.needed_tools import NeededTools
 from pipeline_core.services.effects.notices import Notices
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
@@ -151,12 +152,14 @@ def _effects_of(
     ports: Ports, records: Records, deployment: Deployment, outbox: Outbox, notices: Notices
 ) -> Effects:
     recovery_log = RecoveryLog(ports.blobs, records, ports.clock, ports.logs)
+    documents = Documents(ports.blobs, deployment.location)
     return Effects(
         outbox=outbox,
         notices=notices,
         journal=Journal(ports.clock, ports.chance),
         projection=Projection(records, recovery_log, ports.logs),
-        documents=Documents(ports.blobs, deployment.location),
+        documents=documents,
+        needed=NeededTools(ports.blobs, documents, records.tools),
         recovery_log=recovery_log,
         clock=ports.clock,
         chance=ports.chance,

@@ -106,11 +106,7 @@ def images_of(
         bundles=bundles,
         places=places,
         admission=Admission(
-            records=records,
-            blobs=ports.blobs,
-            scanner=ports.scanner,
-            clock=effects.clock,
-            logs=effects.logs,
+            records=records, effects=effects, blobs=ports.blobs, scanner=ports.scanner
         ),
         submissions=Submissions(
             records=records,

@@ -12,7 +12,8 @@ from azure.storage.queue import QueueServiceClient
 from builder.packer import provisioners
 from local.guest import replies
 from local.real_packer import RealPacker
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport
 from tests.fixtures.azurite import AzuriteForTests
 from tests.packer import workbench
 from tests.packer.workbench import Workbench

@@ -6,21 +6,23 @@ content that was checked, and the next look finds it.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import tools
+from pipeline_core.domain import staged_tools, tools
 from pipeline_core.domain.errors import AlreadyExists, FactoryError, NotFound, StaleWrite, TransientError
-from pipeline_core.domain.names import Digest
+from pipeline_core.domain.names import CampaignId, Digest
 from pipeline_core.domain.tools import ScanAnswer, ToolLook, ToolRecord, ToolState, ToolStep
-from pipeline_core.ports import BlobFacts, Blobs, Clock, Logs, Scanner
+from pipeline_core.ports import BlobFacts, Blobs, Scanner
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 _SLICE = 20  # files of one run
 _TIME = timedelta(minutes=2)  # of one run: a copy of 500 MB takes seconds inside a region
 _PART = 8 * 1024 * 1024  # bytes in memory at once
+_WOKEN = 500  # messages of one run
 _PATIENCE = 3  # transient errors of one run: more mean that a service fails, not one file
 
 
@@ -38,29 +40,51 @@ class Admission:
     """
 
     records: Records
+    effects: Effects
     blobs: Blobs
     scanner: Scanner
-    clock: Clock
-    logs: Logs
 
     def look(self) -> int:
         """How many files have another state now. One that fails is skipped, logged, and comes again.
 
         Raises TransientError after too many transient errors.
         """
-        until, moved, failed = self.clock.now() + _TIME, 0, 0
-        for count, stored in enumerate(self._due(self.clock.now())[:_SLICE]):
-            if count and self.clock.now() >= until:
+        until, moved, failed = self.effects.clock.now() + _TIME, 0, 0
+        let_in: list[Digest] = []
+        for count, stored in enumerate(self._due(self.effects.clock.now())[:_SLICE]):
+            if count and self.effects.clock.now() >= until:
                 break
             try:
-                moved += self._look_at(stored)
+                new = self._look_at(stored)
+                moved += new is not stored.value.state
+                if new is ToolState.ADMITTED and stored.value.state.is_open:
+                    let_in.append(stored.value.sha256)
             except FactoryError as error:
                 digest = str(stored.value.sha256)
-                self.logs.note("tool-look-failed", digest=digest, error=str(error)[:600])
+                self.effects.logs.note("tool-look-failed", digest=digest, error=str(error)[:600])
                 failed += isinstance(error, TransientError)
                 if failed > _PATIENCE:
                     raise
+        self._wake(let_in)
         return moved
+
+    def _wake(self, let_in: Sequence[Digest]) -> None:
+        """The images that may have waited for these files look again. The sweep does the rest, and what gets lost."""
+        platform = self.records.sources.find_platform() if let_in else None
+        if platform is None:
+            return
+        files = set(map(str, let_in))
+        ids = {tool for tool, (_, _, sha256) in platform.catalog.items() if sha256 in files}
+        for_bases = bool(ids & {staged_tools.GUIDE, *staged_tools.GOSS.values()})
+        woken = 0
+        for head in self.records.index.heads() if ids else ():
+            is_concerned = ids & set(head.registration.catalog) or (
+                for_bases and head.registration.parent is None
+            )
+            if is_concerned and woken < _WOKEN:
+                woken += 1
+                campaign = CampaignId(f"tool-{str(let_in[0])[:12]}")
+                self.effects.outbox.rebuild(head.name, "tool-admitted", campaign)
 
     def _due(self, now: datetime) -> list[Stored[ToolRecord]]:
         """Those that wait for an answer first, the longest unseen first.
@@ -79,8 +103,9 @@ class Admission:
         due = [stored for stored in found if stored.value.is_due(now)]
         return sorted(due, key=_turn)
 
-    def _look_at(self, stored: Stored[ToolRecord]) -> bool:
-        old, now = stored.value, self.clock.now()
+    def _look_at(self, stored: Stored[ToolRecord]) -> ToolState:
+        """The state after the look; the old one where somebody else was faster."""
+        old, now = stored.value, self.effects.clock.now()
         look = self._see(old.sha256)
         new, step = tools.judge(old, look, now)
         if step is ToolStep.CHECK and look.scan is not None:
@@ -88,10 +113,10 @@ class Admission:
         try:
             self.records.tools.save(new, etag=stored.etag or None)
         except (AlreadyExists, StaleWrite):  # another run, or SecOps, was faster: the next look sees what it did
-            return False
+            return old.state
         if new.state is old.state:
-            return False
-        self.logs.note(
+            return old.state
+        self.effects.logs.note(
             f"tool-{new.state.value}",
             digest=str(new.sha256),
             reason=new.reason,
@@ -99,7 +124,7 @@ class Admission:
         )
         if step is ToolStep.TAKE_BACK:
             self._take_back(new.sha256)
-        return True
+        return new.state
 
     def _see(self, digest: Digest) -> ToolLook:
         served = self.blobs.find_facts(tools.SERVED, str(digest))

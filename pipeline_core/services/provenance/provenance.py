@@ -33,7 +33,7 @@ from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.statements import StatementFacts
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 _CONTAINER = "provenance"
 

@@ -17,7 +17,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import BuildReport, ReportedEvidence
+from pipeline_core.wire.report import BuildReport, ReportedEvidence
 
 BUILD_TYPE = "https://imagefactory.dev/build/v1"
 BUILDER = "https://imagefactory.dev/builder/v1"

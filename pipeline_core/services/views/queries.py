@@ -13,6 +13,7 @@ from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.staleness import Platform, Stale, Staleness, Unknown, World, detect_staleness
 from pipeline_core.domain.tools import ToolRecord
 from pipeline_core.services.effects.effects import Effects
@@ -76,7 +77,7 @@ class Queries:
         head, snapshot = observation.head.value, observation.snapshot
         opened = self.effects.reads.begin(self.records.breakers.list)
         lost = self.effects.reads.begin(lambda: tuple(origins.lost(self.records, head, snapshot.world.heads)))
-        files = self.effects.reads.begin(lambda: self._files_of([head]))
+        needed = self.effects.reads.begin(lambda: self._needed(head, snapshot.staleness[name]))
         policy = self.effects.reads.begin(self.held.policy)
         approved = self.effects.reads.begin(lambda: self.held.of_approval(head, snapshot.world))
         with_history = self._begin_history(name, head)
@@ -87,7 +88,8 @@ class Queries:
             *conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold),
             *self._by_platform(head, snapshot.staleness[name], opened()),
         )
-        taken_out = conditions.built_from_taken_out(lost())
+        taken_out, lacks = conditions.built_from_taken_out(lost()), needed()
+        files = self._files_of([head], is_needed=bool(lacks))
         view = image_view(
             head,
             state=decision.why.value if isinstance(decision, DoNothing) else "stale",
@@ -97,7 +99,7 @@ class Queries:
                 *held,
                 *(() if taken_out is None else (taken_out,)),
                 *registered_conditions.of_registration(head, snapshot.world),
-                *registered_conditions.of_files(head, snapshot.world.platform, files()),
+                *_of_files(head, snapshot.world.platform, files, lacks),
                 *registered_conditions.of_source(head, snapshot.world),
                 *approved(),
                 *self.held.below(head, snapshot.world, policy()),
@@ -278,11 +280,19 @@ class Queries:
         has_root = any(head.registration.parent is None for head in heads)
         return self.records.sources.followed() if has_root else {}
 
-    def _files_of(self, heads: Sequence[ImageHead]) -> Mapping[Digest, ToolRecord]:
-        """The records of the tools' files; nothing is read where no image names a tool."""
-        if not any(head.registration.catalog for head in heads):
+    def _files_of(
+        self, heads: Sequence[ImageHead], *, is_needed: bool = False
+    ) -> Mapping[Digest, ToolRecord]:
+        """The records of the tools' files; nothing is read where no image names a tool, and it is not needed."""
+        if not is_needed and not any(head.registration.catalog for head in heads):
             return {}
         return {stored.value.sha256: stored.value for stored in self.records.tools.list()}
+
+    def _needed(self, head: ImageHead, staleness: Staleness) -> tuple[CatalogTool, ...]:
+        """What the next build lacks, tools of the platform's own steps too; nothing where none is to be built."""
+        if not isinstance(staleness, Stale):
+            return ()
+        return self.effects.needed.missing_of_next(staleness.desired, head.registration)
 
     def _by_platform(
         self, head: ImageHead, staleness: Staleness, breakers: Sequence[Stored[PlatformBreaker]]
@@ -308,7 +318,7 @@ class Queries:
         held = (
             *conditions.of_image(head, staleness),
             *registered_conditions.of_registration(head, world),
-            *registered_conditions.of_files(head, world.platform, files),
+            *_of_files(head, world.platform, files),
             *registered_conditions.of_source(head, world),
             *self.held.below(head, world, policy, root),
             *marked.get(name, ()),
@@ -320,6 +330,16 @@ class Queries:
                 return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
                 return image_view(head, state="current", conditions=held)
+
+
+def _of_files(
+    head: ImageHead,
+    platform: Platform | None,
+    files: Mapping[Digest, ToolRecord],
+    needed: Sequence[CatalogTool] = (),
+) -> tuple[Condition, ...]:
+    missing = {*needed, *registered_conditions.unadmitted(head, platform, files)}
+    return registered_conditions.of_admission(sorted(missing), files)
 
 
 def _around(head: ImageHead, page: FleetPage, world: World) -> World:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NOW
 

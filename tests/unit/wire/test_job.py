@@ -9,7 +9,8 @@ import pytest
 
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage
 from pipeline_core.domain.verdicts import Check
-from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, digests_of
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport, ReportedCheck, digests_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 BUILD = "payments-api.3fa9c1d20b77.1"

@@ -34,7 +34,7 @@ from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.image_yaml import read as image_yaml
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from simulation import fleet, world
 from tests.unit.services import scenes
 
