@@ -10,7 +10,7 @@ from pathlib import Path
 
 from builder.ports import Blobs
 from builder.settings import BuilderSettings
-from pipeline_core.domain import blob_rights
+from pipeline_core.domain import blob_rights, tools
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -27,7 +27,6 @@ from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Step
 
-TOOL_LIMIT = 2 * 1024 * 1024 * 1024  # bytes of one file; the guest holds it in memory until it is staged
 _OF_TEAM = frozenset({"bundle", "definition"})  # the rest is SecOps'
 
 
@@ -97,7 +96,7 @@ def fetch_tools(blobs: Blobs, job: BuildJob, folder: Path) -> None:
     for digest in job.stored:
         place = blob_rights.tool_place(digest)
         try:
-            found = blobs.fetch(place.container, place.name, folder / digest, limit=TOOL_LIMIT)
+            found = blobs.fetch(place.container, place.name, folder / digest, limit=tools.SIZE_LIMIT)
         except NotFound as error:
             text = f"{_named(job, digest)} is not in the container {place.container}: SecOps submits it again"
             raise TransientError(ErrorClass.UNKNOWN, text) from error

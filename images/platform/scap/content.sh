@@ -21,6 +21,11 @@ entries = json.load(open(sys.argv[1], encoding="utf-8"))["entries"]
 print("".join(each["sha256"] for each in entries if each["id"] == "scap-security-guide"))
 END
 )
+pins=$("$python" -c 'import json, sys; print("yes" if json.load(open(sys.argv[1])).get("archive") else "")' "$settings")
+if [[ -n $pins ]]; then # of an older release: without this, another content would take its place in silence
+  echo "scap: settings.json has an archive: name it in catalog.json as scap-security-guide, by its SHA-256" >&2
+  exit 1
+fi
 if [[ -n $digest ]]; then
   archive=${IMAGEFACTORY_TOOLS:?the builder is older than these platform steps}/$digest
   [[ -e $archive ]] || { echo "scap: the builder has not sent the guide's archive ($digest)" >&2; exit 1; }

@@ -31,6 +31,7 @@ def plan_of(job: BuildJob) -> provisioners.ProvisionPlan:
     return provisioners.plan(job, frozenset(samples.BUNDLE), frozenset(samples.PLATFORM))
 
 
+@pytest.mark.process
 def test_packer_finds_the_file_beside_the_template_and_the_guest_its_name(run: Run, tmp_path: Path) -> None:
     stored(tmp_path)
     job = with_tool(samples.root_job(), catalog=(TOOL,))
@@ -42,6 +43,7 @@ def test_packer_finds_the_file_beside_the_template_and_the_guest_its_name(run: R
     assert entry["url"] == TOOL.url  # platform steps of the release before read it
 
 
+@pytest.mark.process
 def test_a_file_with_another_content_never_reaches_packer(run: Run, tmp_path: Path) -> None:
     stored(tmp_path, b"another")
     job = with_tool(samples.root_job(), catalog=(TOOL,))

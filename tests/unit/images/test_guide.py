@@ -141,6 +141,14 @@ def test_an_archive_with_another_digest_is_refused(machine: Machine) -> None:
     assert done.stdout == ""
 
 
+def test_an_archive_of_older_settings_is_not_left_out_in_silence(machine: Machine) -> None:
+    machine.settings(archive={"version": "0.1.80", "url": "https://example.com/b.zip", "sha512": "0" * 128})
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 1
+    assert "name it in catalog.json as scap-security-guide" in done.stderr
+    assert machine.called("dnf") == []
+
+
 def test_an_archive_that_was_not_sent_is_not_replaced_by_the_package(machine: Machine) -> None:
     machine.catalog(archive())
     for sent in (machine.folder / "tools").iterdir():
