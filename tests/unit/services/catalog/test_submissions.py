@@ -62,7 +62,7 @@ def _refused(made: SimulatedWorld) -> None:
 
 def test_a_refused_file_is_not_taken_again_until_its_record_is_removed(made: SimulatedWorld) -> None:
     _refused(made)
-    with pytest.raises(PermanentError, match="is refused: memory: Malicious.*imagefactory catalog remove"):
+    with pytest.raises(PermanentError, match=r"is refused: memory: Malicious.*imagefactory catalog remove"):
         made.factory.submissions.offer(DIGEST, ADMIN)
     made.factory.submissions.remove(DIGEST, ADMIN, "a false finding")
     assert made.base.records.tools.find(DIGEST) is None
