@@ -12,6 +12,7 @@ from simulation.sabotage import (
     costs,
     deletions,
     engine,
+    files,
     inclusion,
     limits,
     observed,
@@ -41,5 +42,6 @@ _MODULES = (
     rows,
     webhooks,
     catalog,
+    files,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}
