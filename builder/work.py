@@ -91,6 +91,7 @@ class Work:
         )
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
+        inputs.fetch_tools(self._context.blobs, job, self._context.folder / provisioners.TOOLS)
         self._go_on()
         progress = StepProgress(plan.steps)
         packer = self._make_packer(progress)
@@ -133,6 +134,7 @@ class Work:
         folder = self._context.folder
         catalog = [entry.model_dump() for entry in found.job.catalog]
         (folder / "steps").mkdir()
+        (folder / provisioners.TOOLS).mkdir()
         for script in plan.scripts:
             (folder / script.file).write_text(script.content, encoding="utf-8")
         (folder / "bundle.tar.gz").write_bytes(found.bundle.content)

@@ -53,7 +53,8 @@ def check_catalog(catalog: Mapping[str, object]) -> tuple[Finding, ...]:
 def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) -> tuple[Finding, ...]:
     """What keeps the tools of one build from being staged; `check_catalog` has passed the catalog.
 
-    The address may differ from the catalog's (a mirror that was registered since), but its host must be listed.
+    The address may differ from the catalog's, if a catalog with another one was registered since, and is asked by
+    nobody but a builder or platform steps of the release before. Its host must be listed.
     """
     allowed = hosts_of(catalog)
     known = {entry.id: entry for entry in entries_of(catalog)}

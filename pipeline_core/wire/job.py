@@ -151,8 +151,8 @@ class BuildJob(_Wire):
     `serves` are the ports that the firewall lets in beside SSH: the build stage sets it, the verify stage tries them.
     `catalog` are the tools that are staged in the image: verified, and never enrolled. `tools` are those that the
     platform's own steps of this stage use. `volumes` is for the build stage alone. `hardening` holds in both stages: a
-    base's own, and `fips` for a child too where its base has it. The schema is 2 where the job has volumes or hardening:
-    a builder that would ignore them refuses.
+    base's own, and `fips` for a child too where its base has it. The schema is 2 where the job has volumes or
+    hardening: a builder that would ignore them refuses.
     """
 
     schema_version: Literal[1, 2] = 1

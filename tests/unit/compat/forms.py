@@ -46,7 +46,24 @@ def jobs() -> Sequence[BuildJob]:
             {"kind": "ansible", "path": "playbook.yml"},
             {"kind": "file", "path": "files/app.conf", "destination": "/etc/app.conf"},
         ],
-        "catalog": [{"id": "falcon", "version": "7.1", "url": "https://x.example.com/f", "sha256": "a" * 64}],
+        "catalog": [
+            {
+                "id": "falcon",
+                "version": "7.1",
+                "file": "f",
+                "url": "https://x.example.com/f",
+                "sha256": "a" * 64,
+            }
+        ],
+        "tools": [
+            {
+                "id": "goss",
+                "version": "0.4.9",
+                "file": "g",
+                "url": "https://x.example.com/g",
+                "sha256": "e" * 64,
+            }
+        ],
         "tests": {
             "goss": "goss.yaml",
             "smoke": ["tests/smoke.sh"],
