@@ -12,7 +12,6 @@ from simulation.sabotage import (
     costs,
     deletions,
     engine,
-    files,
     inclusion,
     limits,
     observed,
@@ -42,6 +41,5 @@ _MODULES = (
     rows,
     webhooks,
     catalog,
-    files,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

@@ -7,6 +7,7 @@ import pytest
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import QUARANTINE, SERVED, ScanResult, ToolState
+from pipeline_core.ports import Principal
 from simulation import world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
@@ -42,7 +43,7 @@ def test_an_offer_may_be_repeated_until_the_file_is_there(made: SimulatedWorld) 
 
 
 @pytest.mark.parametrize("caller", [scenes.principal("payments"), scenes.principal()], ids=["team", "nobody"])
-def test_only_secops_bring_and_remove(made: SimulatedWorld, caller: world.Principal) -> None:
+def test_only_secops_bring_and_remove(made: SimulatedWorld, caller: Principal) -> None:
     bring(made, b"falcon")
     for ask in (
         lambda: made.factory.submissions.offer(DIGEST, caller),
