@@ -13,6 +13,7 @@ from imagefactory import about, folders, options, registration, screen, verifica
 from imagefactory.commands import (
     approvals,
     bundles,
+    catalog,
     evidence,
     history,
     names,
@@ -82,11 +83,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and so tokens
 )
 builds = typer.Typer(help="Builds.", no_args_is_help=True)
-platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
-app.add_typer(platform, name="platform")
+app.add_typer(catalog.platform, name="platform")
 app.add_typer(approvals.commands, name="approvals")
 app.add_typer(bundles.commands, name="bundles")
+app.add_typer(catalog.commands, name="catalog")
 app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
@@ -351,29 +352,6 @@ def lineage(
         screen.write_json(forest)
         return
     screen.forest(forest)
-
-
-@platform.command("register")
-def register_platform(
-    folder: _Folder,
-    drop_used: Annotated[
-        bool, typer.Option("--drop-used", help="Take tools out of the catalog that images still name.")
-    ] = False,
-    url: _Url = "",
-    ca_file: _CaFile = "",
-    output: _Output = Format.TABLE,
-) -> None:
-    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale.
-
-    A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change reaches those
-    images, and they say so.
-    """
-    loaded = folders.load_platform(folder)
-    answer = registration.register_platform(_client(url, ca_file), loaded, drop_used=drop_used)
-    if output is Format.JSON:
-        screen.write_json(answer)
-        return
-    screen.say(f"in force: platform {answer['bundle']}, catalog {', '.join(answer['catalog']) or 'empty'}")
 
 
 @app.command()

@@ -1,27 +1,24 @@
 """A world: twins, the real services behind faults, a host that delivers messages, and virtual time."""
 
-import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline_core.adapters.memory import scanner as memory_scanner
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
+from pipeline_core.adapters.memory.scanner import MemoryScanner
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import tools
-from pipeline_core.domain.errors import AlreadyExists, PermanentError
+from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.tools import ScanAnswer, ScanResult
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.settings import Limits
 from pipeline_core.wiring.factory import Factory, factory_of, secret_forms
 from pipeline_core.wiring.foundation import Foundation, foundation_of
 from pipeline_core.wiring.parts import Parts, parts_of
-from simulation import between, fleet
+from simulation import between, brought, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
@@ -40,7 +37,6 @@ UPLOADER = Principal(
     roles=frozenset({"Factory.Admin"}),
     teams=frozenset(map(TeamName, ("evil", "ml", "payments", "risk", "search"))),
 )
-CLEAN = ScanAnswer(result=ScanResult.CLEAN, scanner=memory_scanner.NAME)
 ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}))
 FAULTS = LEVELS
 SWEEP = timedelta(minutes=10)
@@ -275,8 +271,7 @@ def make(
     bare = twins([QUARANTINE, LIVE], seed=seed)
     limits = _limits_of(slots, team_slots or slots, creates_per_hour, deletes_per_hour, wait)
     containers = _containers_of(bare, injector, limits)
-    bare = replace(bare, containers=containers)
-    bare.scanner.usual = CLEAN
+    bare = replace(bare, containers=containers, scanner=MemoryScanner(bare.blobs, brought.CLEAN))
     bare.galleries.replication = timedelta(minutes=3)
     bare = bare if wrap is None else wrap(bare)
     chance = random.Random(seed)  # noqa: S311 - the same in each run
@@ -372,30 +367,9 @@ def set_platform(world: SimulatedWorld, digest: Digest, *, drop_used: bool = Fal
 def put_platform(world: SimulatedWorld, text: str, *, drop_used: bool = False) -> None:
     """Upload platform steps with the catalog of the world, and put them in force."""
     world.steps = text
-    bring(world, world.tools)
+    brought.bring(world, world.tools)
     catalog = fleet.catalog(world.tools) if world.tools else None
     set_platform(world, _uploaded(world, *fleet.bundle(text, catalog=catalog)), drop_used=drop_used)
-
-
-def bring(world: SimulatedWorld, wanted: Mapping[str, str]) -> None:
-    """Bring the files of tools into quarantine, and have them looked at: what `imagefactory catalog submit` waits for.
-
-    Nothing goes wrong meanwhile: people repeat the command until it has done all. What is refused stays refused.
-    """
-    enabled, world.injector.enabled = world.injector.enabled, False
-    try:
-        for tool, version in sorted(wanted.items()):
-            content = fleet.file_of(tool, version)
-            digest = Digest(hashlib.sha256(content).hexdigest())
-            try:
-                offered = world.factory.submissions.offer(digest, ADMIN)
-            except PermanentError:
-                continue  # refused: putting it in force is refused, too
-            if offered.address is not None:
-                world.ports.blobs.create(tools.QUARANTINE, str(digest), content, media_type="application/zip")
-        world.factory.admission.look()
-    finally:
-        world.injector.enabled = enabled
 
 
 def upload(world: SimulatedWorld, text: str) -> Digest:

@@ -25,7 +25,7 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%OBSERVE_SCHEDULE%")
     def observe_galleries(timer: func.TimerRequest) -> None:
-        """Compare the live galleries with what the factory believes, and look at the files of tools, a slice each run."""
+        """Compare the live galleries with what the factory believes; look at the files of tools. A slice each run."""
         try:
             delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
         finally:  # the tools' files are looked at after a failed slice of the galleries too

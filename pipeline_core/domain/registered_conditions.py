@@ -100,9 +100,7 @@ def unadmitted(
     return tuple(sorted(tool for tool in named if not _is_admitted(known.get(Digest(tool[2])))))
 
 
-def of_admission(
-    missing: Sequence[CatalogTool], known: Mapping[Digest, ToolRecord]
-) -> tuple[Condition, ...]:
+def of_admission(missing: Sequence[CatalogTool], known: Mapping[Digest, ToolRecord]) -> tuple[Condition, ...]:
     """What keeps an image that needs these tools from being built; nothing where all files are admitted."""
     if not missing:
         return ()

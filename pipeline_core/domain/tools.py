@@ -5,7 +5,7 @@ know where files are kept, or who scans them.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.domain import blob_rights
@@ -13,12 +13,11 @@ from pipeline_core.domain.names import Digest
 
 QUARANTINE = "catalog-quarantine"  # the container of files that nobody has checked
 SERVED = blob_rights.CATALOG
-SIZE_LIMIT = 2_000_000_000  # bytes: the largest file of which every release of Defender for Storage says a result
+SIZE_LIMIT = (
+    2_000_000_000  # bytes: the largest file of which every release of Defender for Storage says a result
+)
 NOT_SCANNED = "not scanned by the factory"  # `scanned_by` where the settings say that another place scans
 _REASON = 500  # characters of a reason: a scanner's words may be long
-_OFTEN = timedelta(days=1)  # for so long an open file is looked at by every run of the timer
-_SELDOM = timedelta(hours=1)  # after that
-_AGAIN = timedelta(days=1)  # an admitted file is asked about again after this time
 
 
 @unique
@@ -66,7 +65,7 @@ class ToolRecord:
 
     `scanned_by` names the scanner that found nothing, or the setting that took its place; None before. `reason` says
     why the file is not admitted, the cause first; empty where it is. `at` is the time of the last change of the
-    state, `looked_at` of the last look, and `by` is who asked to bring the file.
+    state, and `by` is who asked to bring the file.
     """
 
     sha256: Digest
@@ -75,23 +74,12 @@ class ToolRecord:
     size: int = 0
     scanned_by: str | None = None
     reason: str = ""
-    looked_at: datetime | None = None
     by: str = ""
 
-    def is_due(self, now: datetime) -> bool:
-        """True where the timer must look at the file now."""
-        if self.state is ToolState.REFUSED:
-            return False
-        if self.looked_at is None:
-            return True
-        if self.state is ToolState.ADMITTED:
-            return now - self.looked_at >= _AGAIN
-        return now - self.at < _OFTEN or now - self.looked_at >= _SELDOM
-
     def moved(self, state: ToolState, now: datetime, reason: str = "") -> "ToolRecord":
-        """The record after a look at `now`. `at` changes only with the state."""
+        """The record after a look at `now`. A look that sees the same changes nothing."""
         at = self.at if state is self.state else now
-        return replace(self, state=state, reason=reason[:_REASON], at=at, looked_at=now)
+        return replace(self, state=state, reason=reason[:_REASON], at=at)
 
 
 @unique
@@ -105,9 +93,9 @@ class ToolStep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolLook:
-    """What one look saw. A size is None where there is no such blob; `scan` is about the served copy where there is one.
+    """What one look saw. A size is None where there is no such blob.
 
-    `scan` is None where nothing was there to ask about.
+    `scan` is about the served copy where there is one; None where nothing was there to ask about.
     """
 
     quarantined: int | None
@@ -116,7 +104,7 @@ class ToolLook:
 
 
 def judge(record: ToolRecord, look: ToolLook, now: datetime) -> tuple[ToolRecord, ToolStep]:
-    """The record after the look, and what is to be done. An admission needs CHECK, and then `admitted`."""
+    """The record after the look, and what is to be done. Only a copy that the factory made is ever admitted."""
     if record.state is ToolState.REFUSED:
         return record, ToolStep.REST
     if look.served is None and look.quarantined is None:
@@ -142,19 +130,14 @@ def judge(record: ToolRecord, look: ToolLook, now: datetime) -> tuple[ToolRecord
 def _of_served(
     record: ToolRecord, size: int, scan: ScanAnswer | None, now: datetime
 ) -> tuple[ToolRecord, ToolStep]:
-    """The factory made the copy after its check, so only the scan is open where the record was lost on the way."""
+    """The factory made the copy after its check, so only the scan of the copy is open."""
     if record.state is ToolState.ADMITTED:  # a scan that is unknown by now takes nothing back
         return record.moved(ToolState.ADMITTED, now), ToolStep.REST
     if scan is None or not scan.result.lets_in:
         why = "no scanner has an answer yet" if scan is None else _said(scan, "has no answer yet")
         return replace(record, size=size).moved(ToolState.QUARANTINED, now, why), ToolStep.REST
-    return admitted(replace(record, size=size), scan, now), ToolStep.REST
-
-
-def admitted(record: ToolRecord, scan: ScanAnswer, now: datetime) -> ToolRecord:
-    """The record after the check of the whole content."""
     by = NOT_SCANNED if scan.result is ScanResult.ELSEWHERE else scan.scanner
-    return replace(record.moved(ToolState.ADMITTED, now), scanned_by=by)
+    return replace(record.moved(ToolState.ADMITTED, now), size=size, scanned_by=by), ToolStep.REST
 
 
 def of_other_content(record: ToolRecord, found: str, now: datetime) -> ToolRecord:

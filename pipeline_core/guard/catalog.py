@@ -56,8 +56,7 @@ def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) 
     The address may differ from the catalog's, if a catalog with another one was registered since, and is asked by
     nobody but a builder or platform steps of the release before. Its host must be listed.
     """
-    hosts = catalog.get("hosts")
-    allowed = frozenset(map(str, hosts)) if isinstance(hosts, list) else frozenset()
+    allowed = hosts_of(catalog)
     known = {entry.id: entry for entry in entries_of(catalog)}
     found: list[Finding] = []
     for position, entry in enumerate(staged):
@@ -81,6 +80,12 @@ def entries_of(catalog: Mapping[str, object]) -> tuple[CatalogEntry, ...]:
     found = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
     made = [CatalogEntry(**{key: str(entry.get(key, "")) for key in _REQUIRED}) for entry in found]
     return tuple(sorted(made, key=lambda entry: entry.id))
+
+
+def hosts_of(catalog: Mapping[str, object]) -> frozenset[str]:
+    """The hosts that files may come from."""
+    hosts = catalog.get("hosts")
+    return frozenset(map(str, hosts)) if isinstance(hosts, list) else frozenset()
 
 
 def is_floating(text: str) -> bool:

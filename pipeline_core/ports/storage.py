@@ -132,7 +132,7 @@ class Blobs(Protocol):
 
 
 class Scanner(Protocol):
-    """Whoever scans stored files for malware. It is asked, and never told to scan: storage itself brings it the files."""
+    """A service that scans stored files for malware. It is only asked: storage itself brings it the files."""
 
     def ask(self, container: str, name: str) -> ScanAnswer:
         """What is known about the blob now. UNKNOWN where nothing is. Raises NotFound."""

@@ -17,7 +17,7 @@ from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
-from pipeline_core.services.catalog.admission import Admission
+from pipeline_core.services.catalog.admission import ToolAdmission
 from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.outbox import Redelivery
@@ -95,7 +95,7 @@ class Factory:
     registrar: Registrar
     bundles: Bundles
     platforms: Platforms
-    admission: Admission
+    admission: ToolAdmission
     submissions: Submissions
     sources: Sources
     recovery: Recovery

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
-from pipeline_core.services.catalog.admission import Admission
+from pipeline_core.services.catalog.admission import ToolAdmission
 from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.bundles import Bundles
@@ -46,7 +46,7 @@ class ImageParts:
     registrar: Registrar
     bundles: Bundles
     places: Places
-    admission: Admission
+    admission: ToolAdmission
     submissions: Submissions
 
 
@@ -105,16 +105,18 @@ def images_of(
         registrar=_registrar_of(base, policy, places, bundles, forms),
         bundles=bundles,
         places=places,
-        admission=Admission(
-            records=records, effects=effects, blobs=ports.blobs, scanner=ports.scanner
-        ),
-        submissions=Submissions(
-            records=records,
-            blobs=ports.blobs,
-            clock=effects.clock,
-            logs=effects.logs,
-            deployment=base.deployment,
-        ),
+        admission=ToolAdmission(records=records, effects=effects, blobs=ports.blobs, scanner=ports.scanner),
+        submissions=_submissions_of(base),
+    )
+
+
+def _submissions_of(base: Foundation) -> Submissions:
+    return Submissions(
+        records=base.records,
+        blobs=base.ports.blobs,
+        clock=base.effects.clock,
+        logs=base.effects.logs,
+        deployment=base.deployment,
     )
 
 

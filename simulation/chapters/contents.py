@@ -11,6 +11,7 @@ from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
 from simulation.chapters.inputs.catalog import CatalogChanges
 from simulation.chapters.inputs.edits import DefinitionEdits
+from simulation.chapters.inputs.files import ToolFiles
 from simulation.chapters.inputs.sources import TwoSources
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.outages import AzureOutages
@@ -42,6 +43,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     SickReceivers,
     AzureOutages,
     CatalogChanges,
+    ToolFiles,
     TwoSources,
     DefinitionEdits,
     LateBuilds,

@@ -1,4 +1,6 @@
-"""The rules of the catalog: tools are an input, each has its own file, and one that leaves is not missed in silence."""
+"""The rules of the catalog: tools are an input, each has its own file, one that leaves is not missed in silence,
+and no build has a file that was not admitted.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +9,10 @@ from typing import Any
 
 from pipeline_core.domain import staleness
 from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.domain.tools import ScanResult
 from pipeline_core.services.builds import launch
 from pipeline_core.services.images.platform import Platforms
+from pipeline_core.state.catalog.tools import ToolStore
 from simulation.sabotage.shape import Sabotage, replaced
 
 _inputs = staleness._inputs
@@ -49,9 +53,27 @@ def _drops_in_silence() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _builds_with_any_file() -> Iterator[None]:
+    """A build does not ask whether the files of its tools are admitted."""
+    with replaced(ToolStore, "missing", lambda store, digests: ()):
+        yield
+
+
+@contextlib.contextmanager
+def _takes_no_answer_for_a_yes() -> Iterator[None]:
+    """A file that no scanner has an answer about is let in."""
+    with replaced(ScanResult, "lets_in", property(lambda result: result is not ScanResult.FOUND)):
+        yield
+
+
 _WORLD: dict[str, Any] = {"faults": "light", "chapters": ("catalog",)}
+_FILES: dict[str, Any] = {"chapters": ("tool-files",)}
 RULES = (
     Sabotage(rule="tools-are-inputs", patch=_keeps_tools, **_WORLD),
     Sabotage(rule="a-tool-has-its-own-file", patch=_takes_the_newest_file, chapters=("catalog",)),
     Sabotage(rule="a-dropped-tool-is-reported", patch=_drops_in_silence, **_WORLD),
+    # Without faults, so that the chapter can watch an image that waits.
+    Sabotage(rule="only-admitted-files", patch=_builds_with_any_file, faults="none", **_FILES),
+    Sabotage(rule="unknown-admits-nothing", patch=_takes_no_answer_for_a_yes, faults="light", **_FILES),
 )

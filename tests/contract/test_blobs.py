@@ -185,9 +185,9 @@ def test_the_media_type_reaches_azure(azurite: AzuriteForTests, unique_name: Cal
         assert properties.content_settings.content_type == "application/json"
 
 
-@pytest.mark.parametrize("parts", [[], [b"a"], [b"a", b"", b"bc"]], ids=["none", "one", "many"])
+@pytest.mark.parametrize("parts", [[b"a"], [b"a", b"bc"]], ids=["one", "many"])
 def test_a_blob_is_made_from_parts(shelf: Shelf, parts: list[bytes]) -> None:
-    shelf.blobs.create_from(shelf.name, "a", iter([each for each in parts if each]), media_type="text/plain")
+    shelf.blobs.create_from(shelf.name, "a", iter(parts), media_type="text/plain")
     assert shelf.read("a") == b"".join(parts)
 
 

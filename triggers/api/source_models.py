@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import AliasPath, Field
 
 from triggers.api.forms.names import ReleaseText
-from triggers.api.forms.shown import DigestShown, ImageShown, ReleaseShown, Text
+from triggers.api.forms.shown import FileShown, ImageShown, ReleaseShown, Text
 from triggers.api.models import Answer, ReasonedRequest
 
 
@@ -78,20 +78,19 @@ class ToolFile(Answer):
     `size` is in bytes, 0 before the file was seen. `scanned_by` names the scanner, or says that none was asked.
     """
 
-    sha256: DigestShown
+    sha256: FileShown
     state: Text
     at: datetime
     size: int
     scanned_by: str | None
     reason: str
-    looked_at: datetime | None
     by: str
 
 
 class ToolEntry(Answer):
     """A file that was asked for or that the catalog in force names. Builds wait for one that `is_missing`."""
 
-    sha256: DigestShown
+    sha256: FileShown
     record: ToolFile | None
     named_by: tuple[str, ...]
     is_missing: bool

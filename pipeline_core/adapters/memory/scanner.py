@@ -23,6 +23,10 @@ class MemoryScanner:
         """What is known about the blob now. Raises NotFound."""
         if self._blobs.find_facts(container, name) is None:
             raise NotFound(f"{container}/{name} does not exist")
+        return self.said(container, name)
+
+    def said(self, container: str, name: str) -> ScanAnswer:
+        """The answer about the blob, also where it is not there. For tests and the simulation."""
         with self._lock:
             return self._answers.get((container, name), self.usual)
 

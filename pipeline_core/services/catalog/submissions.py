@@ -96,7 +96,9 @@ class Submissions:
         why = access.demand_reason(reason, "the log of the factory")
         stored = self.records.tools.find(digest)
         if stored is None:
-            raise NotFound(f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for")
+            raise NotFound(
+                f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for"
+            )
         if stored.value.state is ToolState.ADMITTED:
             raise PermanentError(
                 ErrorClass.CONFLICT,
@@ -126,7 +128,9 @@ class Submissions:
         for tool, version, sha256 in () if platform is None else platform.catalog.values():
             named.setdefault(Digest(sha256), []).append(f"{tool} {version}")
         return [
-            ToolEntry(sha256=digest, record=records.get(digest), named_by=tuple(sorted(named.get(digest, ()))))
+            ToolEntry(
+                sha256=digest, record=records.get(digest), named_by=tuple(sorted(named.get(digest, ())))
+            )
             for digest in sorted({*records, *named})
         ]
 

@@ -113,8 +113,8 @@ class Queries:
         """A page of images by name, with their freshness. Nine reads at most, whatever is on the page and is built.
 
         The first one has the heads. The others do not depend on each other, and read what the heads are compared with.
-        Sources are read for a page with roots, files of tools for one with images that name tools, and phases for one with builds. An image that was last looked at by an
-        older release costs a read of its parent.
+        Sources are read for a page with roots, files of tools for one with images that name tools, and phases for one
+        with builds. An image that was last looked at by an older release costs a read of its parent.
 
         Conditions come with the same page: poison marks and the breaker are in the head. ApprovalEnds, WaiverEnds,
         Blocked, HeldBack and BuiltFromTakenOut are not among them: they need rows that are read only for a single

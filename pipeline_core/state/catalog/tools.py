@@ -40,7 +40,9 @@ class ToolStore:
 
     def save(self, record: ToolRecord, *, etag: str | None) -> str:
         """Insert (`etag` None) or replace; the new ETag. Raises AlreadyExists or StaleWrite."""
-        (written,) = self._tables.write(TABLE, [TOOLS.write(_PARTITION, str(record.sha256), record, etag=etag)])
+        (written,) = self._tables.write(
+            TABLE, [TOOLS.write(_PARTITION, str(record.sha256), record, etag=etag)]
+        )
         return written
 
     def delete(self, sha256: Digest, *, etag: str) -> None:

@@ -20,7 +20,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import BuildId, CampaignId, Digest, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
-from pipeline_core.domain.tools import ToolRecord, ToolState
+from pipeline_core.domain.tools import SERVED, ToolRecord, ToolState
 from pipeline_core.ports import Ports, Principal, Row, TableWrite
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
@@ -96,7 +96,7 @@ def ports_of(made: SimulatedWorld) -> Ports:
 
 
 def admit(made: SimulatedWorld, catalog: Mapping[str, Any]) -> None:
-    """The files of these entries are admitted, as if somebody had brought them; no content is there."""
+    """The files of these entries are admitted, as if somebody had brought them; their content is another one."""
     entries = catalog.get("entries")
     for entry in entries if isinstance(entries, list) else ():
         sha256 = entry.get("sha256") if isinstance(entry, dict) else None
@@ -108,8 +108,9 @@ def admit_file(made: SimulatedWorld, digest: Digest) -> None:
     """As `admit`, for one file."""
     now = made.ports.clock.now()
     if made.base.records.tools.find(digest) is None:
+        made.ports.blobs.create(SERVED, str(digest), b"x", media_type="text/plain")
         record = ToolRecord(sha256=digest, state=ToolState.ADMITTED, at=now, size=1, scanned_by="a scanner")
-        made.base.records.tools.save(replace(record, looked_at=now), etag=None)
+        made.base.records.tools.save(record, etag=None)
 
 
 @dataclass(slots=True, kw_only=True)

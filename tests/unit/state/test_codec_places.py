@@ -13,8 +13,8 @@ from pipeline_core.domain.change_rates import ChangeRate
 from pipeline_core.domain.day_use import DayUse
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind, UnreadableRow
 from pipeline_core.domain.feeds import Fact, Feed, append
-from pipeline_core.domain.observed import Suspects
 from pipeline_core.domain.names import Digest
+from pipeline_core.domain.observed import Suspects
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.domain.rounds import Round

@@ -20,9 +20,7 @@ def _record(sha256: Digest, state: ToolState) -> ToolRecord:
 
 def test_a_record_is_read_as_it_was_written() -> None:
     store = ToolStore(MemoryTables())
-    record = replace(
-        _record(A, ToolState.REFUSED), reason="found X", scanned_by=None, looked_at=NOW, by="user:1"
-    )
+    record = replace(_record(A, ToolState.REFUSED), reason="found X", scanned_by=None, by="user:1")
     store.save(record, etag=None)
     found = store.find(A)
     assert found is not None

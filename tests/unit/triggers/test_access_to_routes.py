@@ -47,6 +47,7 @@ READING: dict[str, Row] = {
     ),
     "versions": ("GET", "/api/images/payments-api/versions", {}, 200),
     "names": ("GET", "/api/names", {}, 200),
+    "tools": ("GET", "/api/platform/tools", {}, 200),
     "sources": ("GET", "/api/sources", {}, 200),
     "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
     "retention of all": ("GET", "/api/retention", {}, 200),
@@ -93,6 +94,8 @@ OWNING: dict[str, Row] = {
 }
 GOVERNING: dict[str, Row] = {
     "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
+    "submit tool": ("POST", f"/api/platform/tools/{DIGEST}", {}, 200),
+    "remove tool": ("POST", f"/api/platform/tools/{DIGEST}/remove", {"json": {"reason": "r"}}, 204),
     "set policy": (
         "PUT",
         "/api/policy",

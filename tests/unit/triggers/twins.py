@@ -57,6 +57,7 @@ from tests.unit.triggers.outage_twins import Retries
 from tests.unit.triggers.pause_twins import Pauses
 from tests.unit.triggers.rate_twins import Rates
 from tests.unit.triggers.retention_twins import Retentions
+from tests.unit.triggers.tool_twins import Submissions
 
 PAYMENTS = TeamName("payments")
 
@@ -348,6 +349,7 @@ class TwinFactory:
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
+        self.submissions = Submissions()
         self.sources = Sources()
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pipeline_core.ports import Principal
 from triggers.api import models, source_models
 from triggers.api.authentication import caller_of
-from triggers.api.forms.names import DIGEST, DigestInPath
+from triggers.api.forms.names import DIGEST, FileInPath
 from triggers.provider import Provider
 
 
@@ -32,7 +32,7 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("/tools/{sha256}")
     def submit_tool(
-        sha256: DigestInPath, caller: Annotated[Principal, Depends(caller_of)], response: Response
+        sha256: FileInPath, caller: Annotated[Principal, Depends(caller_of)], response: Response
     ) -> source_models.UploadOffer:
         """Ask to bring a file; the answer has the address to put it at, where it is needed. SecOps only."""
         response.headers["Cache-Control"] = "no-store"
@@ -40,7 +40,7 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("/tools/{sha256}/remove", status_code=204)
     def remove_tool(
-        sha256: DigestInPath,
+        sha256: FileInPath,
         body: models.ReasonedRequest,
         caller: Annotated[Principal, Depends(caller_of)],
     ) -> None:

@@ -16,7 +16,7 @@ from pipeline_core.domain.tools import ToolState
 from pipeline_core.ports import GroupState
 from pipeline_core.wire import blob_token
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-from simulation import fleet, world
+from simulation import brought, fleet
 from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -33,7 +33,7 @@ def factory(**images: Sequence[str]) -> SimulatedWorld:
     made = scenes.registered({})
     digest, content = fleet.bundle("platform", catalog=CATALOG)
     made.factory.registrar.store_bundle(digest, content, UPLOADER)
-    world.bring(made, TOOLS)
+    brought.bring(made, TOOLS)
     made.factory.platforms.put(digest, CATALOG, ADMIN)
     made.register("rhel9-base", None, catalog=list(images.get("base", ())))
     made.register("rhel9-java", "rhel9-base", catalog=list(images.get("java", ())))

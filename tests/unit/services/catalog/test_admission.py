@@ -52,7 +52,7 @@ def test_a_clean_file_is_copied_and_admitted(made: SimulatedWorld) -> None:
     assert made.ports.blobs.read(SERVED, str(digest), limit=100) == b"falcon"
     stored = made.base.records.tools.find(digest)
     assert stored is not None
-    assert (stored.value.size, stored.value.scanned_by, stored.value.by) == (6, "memory", "")
+    assert (stored.value.size, stored.value.scanned_by, stored.value.by) == (6, "memory", "user:admin")
     assert made.base.records.tools.missing([digest]) == ()
 
 
@@ -91,6 +91,20 @@ def test_what_no_scanner_knows_waits_and_goes_on_by_itself(made: SimulatedWorld)
     assert state_of(made, digest) is ToolState.ADMITTED
 
 
+def test_the_scan_of_the_copy_decides_which_nobody_else_can_have_written(made: SimulatedWorld) -> None:
+    """Who uploads may have forged a result in quarantine: it never lets a file in by itself."""
+    digest = digest_of(b"eicar")
+    made.ports.scanner.say(SERVED, str(digest), ScanResult.UNKNOWN, "not yet")
+    bring(made, b"eicar")
+    look(made)
+    assert state_of(made, digest) is ToolState.QUARANTINED
+    assert made.base.records.tools.missing([digest]) == (digest,)
+    made.ports.scanner.say(SERVED, str(digest), ScanResult.FOUND, "Malicious")
+    look(made)
+    assert state_of(made, digest) is ToolState.REFUSED
+    assert made.ports.blobs.find_facts(SERVED, str(digest)) is None
+
+
 def test_a_finding_refuses_for_good(made: SimulatedWorld) -> None:
     digest = digest_of(b"eicar")
     made.ports.scanner.say(QUARANTINE, str(digest), ScanResult.FOUND, "Malicious")
@@ -105,9 +119,10 @@ def test_a_finding_refuses_for_good(made: SimulatedWorld) -> None:
 def test_a_later_finding_takes_the_copy_back_and_is_said_once(made: SimulatedWorld) -> None:
     digest = bring(made, b"falcon")
     look(made)
+    look(made)  # a round over the admitted files begins, and ends
     made.ports.scanner.say(SERVED, str(digest), ScanResult.FOUND, "Malicious")
     look(made)
-    assert state_of(made, digest) is ToolState.ADMITTED  # asked again once a day
+    assert state_of(made, digest) is ToolState.ADMITTED  # asked again every six hours
     look(made, DAY)
     assert state_of(made, digest) is ToolState.REFUSED
     assert made.ports.blobs.find_facts(SERVED, str(digest)) is None
@@ -189,7 +204,10 @@ def test_a_service_that_is_down_ends_the_run(made: SimulatedWorld) -> None:
     assert len(errors) == 5
 
 
-def test_a_run_has_a_bound_and_the_next_one_goes_on(made: SimulatedWorld) -> None:
+def test_a_run_has_a_bound_and_the_next_one_goes_on(
+    made: SimulatedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_SLICE", 20)
     digests = [bring(made, str(number).encode()) for number in range(25)]
     assert look(made) == 20
     assert look(made) == 5
@@ -218,3 +236,26 @@ def test_a_race_with_secops_changes_nothing(made: SimulatedWorld) -> None:
     scenes.rewired(made, tables=watched)
     assert look(made) == 0
     assert made.base.records.tools.find(digest) is None
+
+
+def test_every_admitted_file_has_its_turn_in_a_round(
+    made: SimulatedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_AGAIN", 2)
+    digests = [bring(made, str(number).encode()) for number in range(5)]
+    look(made)
+    for digest in digests:
+        made.ports.scanner.say(SERVED, str(digest), ScanResult.FOUND, "Malicious")
+    assert [look(made, DAY), look(made), look(made), look(made)] == [2, 2, 1, 0]
+
+
+def test_a_run_that_finds_all_as_it_was_writes_nothing(made: SimulatedWorld) -> None:
+    made.ports.scanner.say(QUARANTINE, str(digest_of(b"b")), ScanResult.UNKNOWN, "not yet")
+    bring(made, b"a")
+    bring(made, b"b")
+    made.factory.submissions.offer(digest_of(b"c"), ADMIN)
+    look(made)
+    look(made)
+    before = made.faulty.calls.changes
+    assert [look(made) for _ in range(5)] == [0] * 5
+    assert made.faulty.calls.changes == before

@@ -1,11 +1,14 @@
 """A catalog is put in force only where every file is admitted; a refusal names them all, with the command each."""
 
+import json
+
 import pytest
 
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.tools import QUARANTINE, SERVED, ScanResult
+from pipeline_core.domain.tools import NOT_SCANNED, QUARANTINE, SERVED, ScanAnswer, ScanResult
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
+from simulation.brought import CLEAN
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.catalog.test_admission import DAY, bring, digest_of, look
@@ -39,7 +42,11 @@ def test_every_file_that_is_not_admitted_is_named_with_its_command() -> None:
     assert ["is refused: memory: Malicious" in each.message for each in problems] == [True, False, False]
     assert ["is quarantined: memory: not yet" in each.message for each in problems] == [False, True, False]
     assert ["was never brought" in each.message for each in problems] == [False, False, True]
-    commands = ("imagefactory catalog remove", "imagefactory catalog list", "imagefactory catalog submit DIR watch")
+    commands = (
+        "imagefactory catalog remove",
+        "imagefactory catalog list",
+        "imagefactory catalog submit DIR watch",
+    )
     assert [command in each.remedy for command, each in zip(commands, problems, strict=True)] == [True] * 3
     assert made.base.records.sources.find_platform() == before
     _put(made, {"agent": "1.0.0"})
@@ -101,3 +108,42 @@ def test_a_file_without_a_record_is_named_too() -> None:
     (condition,) = made.factory.queries.image(BASE).image.conditions
     assert "agent 1.0.0" in condition.message
     assert condition.since is None
+
+
+@pytest.mark.parametrize(
+    ("usual", "said"),
+    [(CLEAN, "memory"), (ScanAnswer(result=ScanResult.ELSEWHERE, scanner="x"), NOT_SCANNED)],
+    ids=["scanned", "elsewhere"],
+)
+def test_the_statement_of_a_version_says_who_scanned_its_tools(usual: ScanAnswer, said: str) -> None:
+    made = scenes.registered({})
+    made.ports.scanner.usual = usual
+    made.tools = {"agent": "1.0.0"}
+    world.put_platform(made, "platform")
+    made.register("rhel9-base", None, catalog=["agent"])
+    made.drain()
+    (build,) = scenes.builds(made, BASE)
+    content = made.ports.blobs.read("provenance", f"{build.provenance}.json", limit=1 << 20)
+    listed = json.loads(content)["predicate"]["buildDefinition"]["resolvedDependencies"]
+    (tool,) = [each for each in listed if each["uri"].startswith("imagefactory:catalog/")]
+    assert tool == {
+        "uri": "imagefactory:catalog/agent@1.0.0",
+        "digest": {"sha256": str(digest_of(b"agent 1.0.0"))},
+        "annotations": {"scannedBy": said},
+    }
+
+
+def test_an_admission_wakes_the_images_that_name_the_tool() -> None:
+    made = _with_tool()
+    digest = digest_of(b"agent 1.0.0")
+    for container in (SERVED, QUARANTINE):
+        made.ports.blobs.lose(container, str(digest))
+    look(made, DAY)
+    made.factory.requests.request(BASE, ADMIN, "because", "key")
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 1
+    assert scenes.rest_of(made, BASE) == "not-admitted"
+    bring(made, b"agent 1.0.0")
+    look(made)
+    made.drain()
+    assert [build.is_finished for build in scenes.builds(made, BASE)] == [True, True]

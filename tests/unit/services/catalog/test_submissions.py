@@ -7,6 +7,7 @@ import pytest
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import QUARANTINE, SERVED, ScanResult, ToolState
+from pipeline_core.ports import Principal
 from simulation import world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
@@ -42,7 +43,7 @@ def test_an_offer_may_be_repeated_until_the_file_is_there(made: SimulatedWorld) 
 
 
 @pytest.mark.parametrize("caller", [scenes.principal("payments"), scenes.principal()], ids=["team", "nobody"])
-def test_only_secops_bring_and_remove(made: SimulatedWorld, caller: world.Principal) -> None:
+def test_only_secops_bring_and_remove(made: SimulatedWorld, caller: Principal) -> None:
     bring(made, b"falcon")
     for ask in (
         lambda: made.factory.submissions.offer(DIGEST, caller),
@@ -62,7 +63,7 @@ def _refused(made: SimulatedWorld) -> None:
 
 def test_a_refused_file_is_not_taken_again_until_its_record_is_removed(made: SimulatedWorld) -> None:
     _refused(made)
-    with pytest.raises(PermanentError, match="is refused: memory: Malicious.*imagefactory catalog remove"):
+    with pytest.raises(PermanentError, match=r"is refused: memory: Malicious.*imagefactory catalog remove"):
         made.factory.submissions.offer(DIGEST, ADMIN)
     made.factory.submissions.remove(DIGEST, ADMIN, "a false finding")
     assert made.base.records.tools.find(DIGEST) is None
