@@ -33,4 +33,4 @@ def why_not(missing: Iterable[CatalogTool]) -> str:
     more = f" and {len(tools) - _NAMED} more" if len(tools) > _NAMED else ""
     what = "the file of" if len(tools) == 1 else "the files of"
     are = "is" if len(tools) == 1 else "are"
-    return f"{what} {named}{more} {are} not admitted: SecOps runs `imagefactory catalog submit`"
+    return f"{what} {named}{more} {are} not admitted: SecOps runs `imagefactory catalog submit DIR`"

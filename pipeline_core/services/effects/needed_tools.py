@@ -61,7 +61,7 @@ class NeededTools:
             if build.phase is Phase.BUILDING
             else staged_tools.of_verify(definition.os.architecture, is_scanned=is_scanned)
         )
-        return tuple(each for each in self.catalog_of(build.inputs.platform) if each.id in ids)
+        return tuple(each for each in self._held(build.inputs.platform) if each.id in ids)
 
     def missing_of(self, tools: Iterable[CatalogTool]) -> tuple[CatalogTool, ...]:
         """Those of them whose file is not admitted."""
@@ -73,10 +73,7 @@ class NeededTools:
 
         Every version counts as scanned: whether SecOps' floor wants a scan is known when the stage begins.
         """
-        try:
-            held = {each.id: each for each in self.catalog_of(inputs.platform)}
-        except NotFound:
-            held = {}  # the build itself says what is wrong
+        held = {each.id: each for each in self._held(inputs.platform)}
         needed = list(inputs.catalog)
         if held.keys() & {staged_tools.GUIDE, *staged_tools.GOSS.values()}:
             os = self._documents.definition(registration.definition).os
@@ -96,6 +93,13 @@ class NeededTools:
             return decision
         detail = staged_tools.why_not(missing)
         return DoNothing(why=RestReason.NOT_ADMITTED, detail=detail, reasons=decision.reasons)
+
+    def _held(self, platform: Digest) -> tuple[CatalogEntry, ...]:
+        """As `catalog_of`; empty where the bundle is gone: the builder reads it too, and says what is wrong."""
+        try:
+            return self.catalog_of(platform)
+        except NotFound:
+            return ()
 
 
 def _is_root(inputs: BuildInputs) -> bool:
