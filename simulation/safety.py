@@ -164,6 +164,9 @@ class Safety:
             for part in ("bundle", "recipe"):
                 if new[part] != wanted[part] == old[part]:
                     self._blame(f"(21) {image} has a new version of a {part} that was taken back")
+            places = [_origin(each["origin"]) for each in (old, new, wanted)]
+            if places[0] == places[2] != places[1]:
+                self._blame(f"(21) {image} has a new version from a place that it was moved back from")
             if self._platform is None or self._platform[1] + _IN_FORCE > self.twins.clock.now():
                 continue
             if new["platform"] != self._platform[0] == old["platform"]:
@@ -378,6 +381,14 @@ def _seen(row: Mapping[str, Any]) -> SeenBuild:
 
 def _place(parts: Mapping[str, int]) -> tuple[int, int, int]:
     return parts["major"], parts["day"], parts["sequence"]
+
+
+def _origin(parts: Mapping[str, Any]) -> str:
+    """The parent, or the source of a root, whatever its version."""
+    if "image" in parts:
+        return str(parts["image"]["value"])
+    source = parts.get("source", parts)
+    return ":".join(source[name] for name in ("publisher", "offer", "sku"))
 
 
 def _version(parts: Mapping[str, int]) -> str:

@@ -17,7 +17,7 @@ from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.snapshot import Snapshot
-from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
+from pipeline_core.domain.sources import OriginVersion, ParentReference, ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Unknown, World, desired_inputs, known_inputs
 
 
@@ -62,6 +62,9 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     lost = _lost_parent(head, build.inputs.origin, snapshot.world)
     if lost:
         return _withdrawn(lost)
+    moved_back = _moved_back(head, build.inputs.origin)
+    if moved_back:
+        return _withdrawn(moved_back)
     believed = known_inputs(head, build.inputs, snapshot.world) if isinstance(desired, Unknown) else desired
     taken_back = _taken_back(head, build.inputs, believed)
     if taken_back:
@@ -121,6 +124,27 @@ def _lost_parent(head: ImageHead, built: OriginVersion, world: World) -> str:
         return f"{built} was taken back: the image is built from {used}"
     is_out = parent.current.version != built.version and built.version in parent.taken_out
     return f"{built} was taken out of latest" if is_out else ""
+
+
+def _moved_back(head: ImageHead, built: OriginVersion) -> str:
+    """Where the image was moved to, if it is moved back; empty otherwise.
+
+    A move is a change of the parent, or of a root's source. Its own head says where it is registered, whatever is known
+    of a version there: a newer version of the former parent does not make the move wanted.
+    """
+    if head.current is None:
+        return ""
+    before, moved, now = _place(head.current.inputs.origin), _place(built), _registered_place(head)
+    return f"its move to {moved} was taken back" if before == now != moved else ""
+
+
+def _place(origin: OriginVersion) -> str:
+    return str(origin.image) if isinstance(origin, ParentVersion) else origin.source.key
+
+
+def _registered_place(head: ImageHead) -> str:
+    origin = head.registration.origin
+    return str(origin.image) if isinstance(origin, ParentReference) else origin.key
 
 
 def _without(names: Iterable[str]) -> str:

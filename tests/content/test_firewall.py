@@ -33,6 +33,7 @@ SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$CALLS"\n[ "$1" = is-enabled ] && echo enab
 RPM = r"""#!/bin/bash
 case "$1 $2" in
   "--query --list") dpkg --listfiles firewalld ;;
+  "--query firewalld") printf '%s\n' "$2" "$3" ;;
   "--query --file") dpkg --search "$4" >/dev/null 2>&1 ;;
   "--verify --nomtime") echo "S.5....T.  c /etc/firewalld/firewalld.conf"; cat "$CHANGED"; exit 1 ;;
   *) exit 9 ;;

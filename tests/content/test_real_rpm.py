@@ -30,7 +30,8 @@ cp {key} %{{buildroot}}/opt/acme/key.pem
 """
 
 
-def _run(folder: Path, *command: str) -> str:
+def run(folder: Path, *command: str) -> str:
+    """What a program printed; its keys and settings are in the folder."""
     environment = {**os.environ, "GNUPGHOME": str(folder / "gpg"), "HOME": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -47,29 +48,30 @@ def _package(folder: Path) -> Path:
         "_binary_filedigest_algorithm 8",
     ]
     options = [word for each in defined for word in ("--define", each)]
-    _run(folder, "rpmbuild", "-bb", "--quiet", *options, str(folder / "acme.spec"))
+    run(folder, "rpmbuild", "-bb", "--quiet", *options, str(folder / "acme.spec"))
     (package,) = (folder / "top").rglob("*.rpm")
     return package
 
 
-def _sign(folder: Path, package: Path) -> None:
-    _run(folder, "gpg", "--batch", "--passphrase", "", "--quick-gen-key", "acme", "rsa2048")
+def sign(folder: Path, package: Path) -> None:
+    """Sign a package with a new key."""
+    run(folder, "gpg", "--batch", "--passphrase", "", "--quick-gen-key", "acme", "rsa2048")
     gpg = f"__gpg {shutil.which('gpg')}"
-    _run(folder, "rpmsign", "--define", "_gpg_name acme", "--define", gpg, "--addsign", str(package))
-    _run(folder, "gpgconf", "--kill", "gpg-agent")
+    run(folder, "rpmsign", "--define", "_gpg_name acme", "--define", gpg, "--addsign", str(package))
+    run(folder, "gpgconf", "--kill", "gpg-agent")
 
 
 def _installed(folder: Path, package: Path, root: Path) -> Machine:
     machine = bare(root)
     (root / "var" / "lib" / "rpm").mkdir(parents=True)
     where = ["--root", str(root), "--dbpath", "/var/lib/rpm"]
-    _run(folder, "rpm", *where, "--nodeps", "--nosignature", "--install", str(package))
+    run(folder, "rpm", *where, "--nodeps", "--nosignature", "--install", str(package))
     return machine
 
 
-def _key_id(folder: Path) -> str:
+def key_id(folder: Path) -> str:
     """The id of the key that signed, as rpm writes it."""
-    said = _run(folder, "gpg", "--batch", "--with-colons", "--list-keys", "acme")
+    said = run(folder, "gpg", "--batch", "--with-colons", "--list-keys", "acme")
     return next(line.split(":")[4].lower() for line in said.splitlines() if line.startswith("pub:"))
 
 
@@ -82,10 +84,10 @@ def test_only_a_package_of_a_known_key_vouches_for_its_files_and_only_unchanged(
         pytest.skip(f"needs root, to install into a folder, and {', '.join(absent or tools)}")
     package = _package(tmp_path)
     assert len(_installed(tmp_path, package, tmp_path / "unsigned").look()) == 1
-    _sign(tmp_path, package)
+    sign(tmp_path, package)
     machine = _installed(tmp_path, package, tmp_path / "signed")
     assert len(machine.look()) == 1  # a key that no vendor has
-    monkeypatch.setattr(vendors, "KEYS", frozenset((_key_id(tmp_path),)))
+    monkeypatch.setattr(vendors, "KEYS", frozenset((key_id(tmp_path),)))
     assert machine.look() == []
     assert [each["package"] for each in machine.report()["judged"]] == ["rpm acme-1-1"]
     machine.write("opt/acme/key.pem", made.key() + "\n")

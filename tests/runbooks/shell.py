@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -13,8 +14,15 @@ from types import TracebackType
 from typing import Self
 
 # A page waits by `sleep 10`, which is polite to a factory on Azure. Here a look costs nothing.
-# Without `pipefail` a command that failed before a `jq` would be a success.
-_PROLOGUE = "set +m\nset -o pipefail\nsleep() { command sleep 0.5; }\n"
+# Without `pipefail` a command that failed before a `jq` would be a success. What fails inside `$(...)`, `<(...)` or
+# `(...)` has no status that bash gives on, as in `for each in $(false | cat)`: the trap notes it, by `-E` in there too.
+# bash runs no such trap for what the command itself asks or catches: `if`, `until`, `||`.
+_PROLOGUE = """\
+set +m
+set -E -o pipefail
+sleep() { command sleep 0.5; }
+trap '_code=$?; ((BASH_SUBSHELL == 0)) || printf "%s (exit status %d)\\n" "$BASH_COMMAND" "$_code" >>"$_HIDDEN"' ERR
+"""
 
 
 class Shell:
@@ -22,10 +30,12 @@ class Shell:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._mark = f"@@ {uuid.uuid4().hex}"
+        self._notes = tempfile.TemporaryDirectory(prefix="runbook-")
+        self._hidden = Path(self._notes.name) / "hidden"
         self._bash = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             cwd=folder,
-            env=dict(environment),
+            env={**environment, "_HIDDEN": str(self._hidden)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -39,7 +49,10 @@ class Shell:
         self.run(_PROLOGUE, 30)
 
     def run(self, command: str, limit: float) -> tuple[str, int]:
-        """What it printed, on both outputs, and its exit status. Raises TimeoutError after `limit` seconds."""
+        """What it printed, on both outputs, and its exit status. Raises TimeoutError after `limit` seconds.
+
+        Where a part of it failed and bash gave the failure on to nobody, the status is 1 and the last line names it.
+        """
         assert self._bash.stdin is not None
         # A command that reads must not read the commands behind it.
         self._bash.stdin.write(f"{{ {command}\n}} < /dev/null\nprintf '\\n{self._mark} %d\\n' $?\n")
@@ -54,8 +67,15 @@ class Shell:
             if line is None:
                 raise RuntimeError(f"bash ended: {''.join(printed)}")
             if line.startswith(self._mark):
-                return "".join(printed).rstrip("\n"), int(line.split()[-1])
+                return self._judged("".join(printed).rstrip("\n"), int(line.split()[-1]))
             printed.append(line)
+
+    def _judged(self, printed: str, status: int) -> tuple[str, int]:
+        hidden = self._hidden.read_text("utf-8") if self._hidden.exists() else ""
+        self._hidden.unlink(missing_ok=True)
+        if status or not hidden:
+            return printed, status
+        return f"{printed}\nfailed inside: {hidden.splitlines()[0]}".lstrip("\n"), 1
 
     def _read(self) -> None:
         assert self._bash.stdout is not None
@@ -75,3 +95,4 @@ class Shell:
             if stream is not None:
                 stream.close()
         self._reader.join(timeout=5)
+        self._notes.cleanup()

@@ -153,6 +153,40 @@ def test_a_command_that_fails_before_a_pipe_is_a_failure(tmp_path: Path) -> None
         assert shell.run("true | cat", 30) == ("", 0)
 
 
+_HIDDEN = {
+    "the list of a loop": "for each in $(false | cat); do :; done",
+    "an argument": 'echo "$(false | cat)" >/dev/null',
+    "a pipe of an argument": 'echo "$(false | cat)" | cat >/dev/null',
+    "a loop in a substitution": "each=$(for x in $(false | cat); do :; done)",
+    "a command before the last": "each=$(false; echo 1)",
+    "a variable that is exported": "export EACH=$(false)",
+    "a substitution of a file": "cat <(false | cat)",
+    "a group": "(false | cat); true",
+}
+_CAUGHT = (
+    "each=$(false | cat) || true",
+    'if [ "$(false | cat)" = 1 ]; then :; fi',
+    'until [ "$(false | cat)" = "" ]; do :; done',
+    "each=$(false || true)",
+    "for each in $(echo 1 | cat); do test $each = 1; done",
+)
+
+
+@pytest.mark.parametrize("case", _HIDDEN)
+def test_a_failure_that_bash_gives_on_to_nobody_is_a_failure(tmp_path: Path, case: str) -> None:
+    with Shell(tmp_path, os.environ) as shell:
+        printed, status = shell.run(_HIDDEN[case], 30)
+        assert status == 1
+        assert printed.startswith("failed inside: ")
+        assert shell.run("true", 30) == ("", 0)  # the next command is judged by itself
+
+
+@pytest.mark.parametrize("command", _CAUGHT)
+def test_a_failure_that_the_command_itself_asks_for_or_catches_is_none(tmp_path: Path, command: str) -> None:
+    with Shell(tmp_path, os.environ) as shell:
+        assert shell.run(command, 30) == ("", 0)
+
+
 def test_a_command_without_shown_output_must_print_nothing() -> None:
     assert difference((), "", Versions()) == ""
     assert "does not show" in difference((), "a warning", Versions())

@@ -101,6 +101,8 @@ diff <(listed "$public" services) <(lines "${wanted[@]}")
 diff <(listed "$public" ports) <(lines "${declared[@]}")
 [[ -z $(rules "$public") && $(rules "$trusted" | wc --lines) == 2 ]]
 [[ $(listed "$trusted" interfaces) == lo ]]
+# rpm says the same of files that are as they were and of a package that it does not know: nothing.
+rpm --query "${packages[@]}" || { echo "firewall: the list of packages lacks one of firewalld's: a step has removed it" >&2; exit 1; }
 # Of other files only their own settings differ.
 changed=$(rpm --verify --nomtime "${packages[@]}" | grep --fixed-strings " $lib/" || :)
 if [[ -n $changed ]]; then

@@ -182,18 +182,40 @@ def test_a_former_parent_that_has_fallen_takes_nothing_back_here() -> None:
     assert _judge(moved, inputs, replace(base, current=None)).wish is Wish.UNKNOWN
 
 
-def test_another_source_or_parent_is_no_older_version_of_the_same() -> None:
-    other = replace(make.SOURCE, sku="10-lvm-gen2")
-    newer = MarketplaceVersion(make.NEW.major + 1, 0, 0)
-    built = replace(ASKED, origin=SourceVersion(source=other, version=newer))
-    assert _judge(HEAD, built).wish is Wish.OVERTAKEN
-    of_parent = replace(ASKED, origin=ParentVersion(image=ImageName("x"), version=GalleryVersion(9, 1, 1)))
-    assert _judge(HEAD, of_parent).wish is Wish.OVERTAKEN
+OTHER_SOURCE = replace(make.SOURCE, sku="10-lvm-gen2")
+OF_OTHER_SOURCE = SourceVersion(source=OTHER_SOURCE, version=MarketplaceVersion(make.NEW.major + 1, 0, 0))
+OF_OTHER_PARENT = ParentVersion(image=ImageName("x"), version=GalleryVersion(9, 1, 1))
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+@pytest.mark.parametrize("platform", [make.PLATFORM, None], ids=["known", "unknown"])
+@pytest.mark.parametrize("origin", [OF_OTHER_SOURCE, OF_OTHER_PARENT], ids=["a source", "a parent"])
+def test_a_move_that_was_taken_back_is_withdrawn_also_where_a_newer_version_is_there_now(
+    origin: SourceVersion | ParentVersion, platform: Platform | None, phase: Phase
+) -> None:
+    """The plan asks for the newer version of the former source or parent: by version alone it looks overtaken."""
+    place = str(origin.image) if isinstance(origin, ParentVersion) else origin.source.key
+    answer = _judge(HEAD, replace(ASKED, origin=origin), phase=phase, platform=platform)
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, f"its move to {place} was taken back")
     base, child, _ = make.settled_chain(make.NEW)
-    assert base.current is not None
-    newest = replace(base.current, version=GalleryVersion(9, 20261120, 7))
-    moved = replace(make.desired(make.CHILD, make.world(base, child)), origin=of_parent.origin)
-    assert _judge(child, moved, replace(base, current=newest)).wish is Wish.OVERTAKEN
+    inputs = replace(make.desired(make.CHILD, make.world(base, child)), origin=origin)
+    answer = _judge(child, inputs, _moved(base, LATER), phase=phase, platform=platform)
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, f"its move to {place} was taken back")
+
+
+def test_a_move_that_a_further_move_has_overtaken_is_let_in() -> None:
+    """It is no step back: the image does not return to where its current version is from."""
+    moved_on = _registered(origin=make.head(make.CHILD, ImageName("y")).registration.origin)
+    assert _judge(moved_on, replace(ASKED, origin=OF_OTHER_SOURCE)).wish is Wish.UNKNOWN
+    third = replace(make.SOURCE, sku="11-lvm-gen2")
+    sources = {third.key: FollowedSource(source=third, newest=make.NEW)}
+    answer = _judge(_registered(origin=third), replace(ASKED, origin=OF_OTHER_SOURCE), sources=sources)
+    assert answer.wish is Wish.OVERTAKEN
+
+
+def test_before_the_first_version_no_move_is_taken_back() -> None:
+    first = replace(HEAD, current=None)
+    assert _judge(first, replace(ASKED, origin=OF_OTHER_SOURCE)).wish is Wish.OVERTAKEN
 
 
 CLOSED = "Sun 00:00-00:01 UTC"

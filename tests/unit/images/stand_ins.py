@@ -32,8 +32,17 @@ class StandIn:
         """A program that prints a text."""
         self.tool(name, f"cat <<'END'\n{text}\nEND")
 
-    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a script of `images/platform` to its end."""
+        return self._run([str(IMAGES / "platform" / script), *words], environment)
+
+    def run_text(self, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a script that a test has changed."""
+        path = self.folder / "script.sh"
+        path.write_text(text, encoding="utf-8")
+        return self._run([str(path)], environment)
+
+    def _run(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         given = {
             "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "IMAGEFACTORY_IMAGE": "rhel9-base",
@@ -43,8 +52,9 @@ class StandIn:
             **self.environment,
             **environment,
         }
-        command = [BASH, str(IMAGES / "platform" / script)]
-        return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            [BASH, *words], env=given, capture_output=True, text=True, check=False, timeout=60
+        )
 
     @property
     def calls(self) -> list[str]:

@@ -11,9 +11,17 @@ from typer.testing import CliRunner
 from imagefactory import folders
 from imagefactory.main import app
 from local.run.story import IMAGES as OF_RUN
-from pipeline_core.domain.definitions import Architecture, Generation, Hardening, ImageDefinition, Volume
+from pipeline_core.domain.definitions import (
+    Architecture,
+    Generation,
+    Hardening,
+    ImageDefinition,
+    ShellStep,
+    Volume,
+)
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference, PurchasePlan
 from tests.unit.images.places import CHECKOUT, IMAGES
+from tests.unit.images.stand_ins import StandIn
 from tests.unit.images.test_verify import GOOD, Guest, goss_report
 
 EXAMPLES = IMAGES / "examples"
@@ -32,7 +40,8 @@ def _sku(source: MarketplaceSource) -> dict[str, Any]:
 
 
 def test_there_is_one_for_each_kind_of_base() -> None:
-    assert NAMES == ["rhel9-arm64", "rhel9-byos", "rhel9-gen1", "rhel9-gen1-java", "rhel9-stig"]
+    kinds = ("arm64", "byos", "gen1", "gen1-java", "sap", "stig")
+    assert [f"rhel9-{kind}" for kind in kinds] == NAMES
     assert not {*NAMES} & {*OF_RUN}
 
 
@@ -79,6 +88,45 @@ def test_each_shows_what_it_is_there_for() -> None:
     assert (IMAGES / "platform" / "scap" / "tailoring-stig.xml").is_file()
     assert byos.plan is not None
     assert Volume(mount="/opt", gb=40) in byos.build.volumes
+
+
+def test_the_base_for_sap_is_of_an_offer_for_sap_and_stays_on_its_release_by_itself() -> None:
+    image, folder = definition("rhel9-sap"), EXAMPLES / "rhel9-sap"
+    assert isinstance(image.origin, MarketplaceSource)
+    assert (image.origin.offer, image.plan) == ("RHEL-SAP-APPS", None)
+    sources = json.loads((IMAGES / "platform" / "sources" / "settings.json").read_text("utf-8"))
+    assert "rhel9-sap" not in sources["releases"]
+    asked = yaml.safe_load((folder / "goss.yaml").read_text("utf-8"))
+    minor = image.origin.sku.removeprefix("9").partition("sap")[0]
+    assert asked["command"]["minor release of the SKU"]["stdout"] == [f"/^9\\.{minor}$/"]
+    set_there = dict(
+        line.split(" = ") for line in (folder / "files" / "sysctl.conf").read_text("utf-8").splitlines()[1:]
+    )
+    assert {name: {"value": value} for name, value in set_there.items()} == asked["kernel-param"]
+    profiles = [
+        dict(step.env)["TUNED_PROFILE"] for step in image.build.provisioners if isinstance(step, ShellStep)
+    ]
+    assert asked["command"]["profile of tuned"]["stdout"] == [f"/^{profiles[0]}$/"]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("active", ["sap-netweaver", "balanced"])
+def test_the_step_for_sap_ends_well_with_its_profile_alone_and_without_ansible(
+    tmp_path: Path, active: str
+) -> None:
+    machine = StandIn(tmp_path)
+    script = (EXAMPLES / "rhel9-sap" / "scripts" / "prepare-sap.sh").read_text("utf-8")
+    (tmp_path / "active_profile").write_text(f"{active}\n", "utf-8")
+    (tmp_path / "ansible-core").touch()
+    machine.tool("rpm", f'[[ -e "{tmp_path}/$3" ]]')
+    machine.tool("dnf", f'[[ $2 != remove ]] || rm "{tmp_path}/$3"')
+    machine.tool("systemctl")
+    machine.tool("tuned-adm")
+    done = machine.run_text(script.replace("/etc/tuned/", f"{tmp_path}/"), TUNED_PROFILE="sap-netweaver")
+    assert (done.returncode == 0) is (active == "sap-netweaver"), done.stderr
+    assert machine.called("tuned-adm") == ["profile sap-netweaver"]
+    assert not (tmp_path / "ansible-core").exists()
+    assert "install libnsl" in machine.called("dnf")[0]
 
 
 def test_they_are_no_part_of_the_platform_steps() -> None:

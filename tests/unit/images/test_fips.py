@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pipeline_core.domain.compliance import short_id
+from tests.unit.images import fips_machine
 from tests.unit.images.places import IMAGES
 from tests.unit.images.stand_ins import StandIn
 from tests.unit.images.test_verify import BAD, GOOD, Guest, goss_report
@@ -26,6 +27,8 @@ ASKED = {"IMAGEFACTORY_FIPS": "1"}
 def machine(tmp_path: Path) -> StandIn:
     """A machine without FIPS mode, whose tools turn it on."""
     made = StandIn(tmp_path)
+    fips_machine.make(tmp_path / "system")
+    made.environment["IMAGEFACTORY_SYSTEM"] = str(tmp_path / "system")
     kernel(made, "0")
     made.environment["IMAGEFACTORY_BASE"] = str(tmp_path / "etc" / "base.json")
     made.tool("dnf")
@@ -40,9 +43,15 @@ def machine(tmp_path: Path) -> StandIn:
 
 def kernel(machine: StandIn, enabled: str) -> None:
     """What the kernel says."""
-    path = machine.folder / "fips_enabled"
+    path = machine.folder / "system" / "proc" / "sys" / "crypto" / "fips_enabled"
     path.write_text(f"{enabled}\n", "utf-8")
     machine.environment["IMAGEFACTORY_FIPS_ENABLED"] = str(path)
+
+
+def set_policy(machine: StandIn, policy: str) -> None:
+    """What the machine's files say, and its tool."""
+    fips_machine.set_policy(machine.folder / "system", policy)
+    machine.says("update-crypto-policies", policy)
 
 
 def test_nothing_is_done_where_nobody_asks(machine: StandIn) -> None:
@@ -92,7 +101,7 @@ def test_a_child_that_takes_the_bases_note_away_is_asked_all_the_same(
         noted.write_text(note, "utf-8")
     kernel(machine, "1" if is_on else "0")
     machine.says("fips-mode-setup", ON if is_on else OFF)
-    machine.says("update-crypto-policies", "FIPS" if is_on else "DEFAULT")
+    set_policy(machine, "FIPS" if is_on else "DEFAULT")
     assert machine.run("fips/wanted.sh", **CHILD).returncode == 0  # the verify stage asks this
     assert (machine.run("before/14-fips.sh", **CHILD).returncode == 0) is is_on
 
@@ -123,7 +132,7 @@ def test_the_machine_is_asked_after_its_restart(machine: StandIn, case: str, by:
     enabled, said, policy, passes = CHECKS[case]
     kernel(machine, enabled)
     machine.says("fips-mode-setup", said)
-    machine.says("update-crypto-policies", policy)
+    set_policy(machine, policy)
     if by == "the base":
         note = Path(machine.environment["IMAGEFACTORY_BASE"])
         note.parent.mkdir()
@@ -137,7 +146,7 @@ def test_a_base_is_asked_again_after_its_hardening(machine: StandIn, case: str) 
     enabled, said, policy, passes = CHECKS[case]
     kernel(machine, enabled)
     machine.says("fips-mode-setup", said)
-    machine.says("update-crypto-policies", policy)
+    set_policy(machine, policy)
     done = machine.run("roots/30-base.sh", **ASKED)
     assert (done.returncode == 0) is passes, done.stderr
     assert Path(machine.environment["IMAGEFACTORY_BASE"]).exists() is passes
