@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
+from operator import itemgetter
 
 from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
@@ -203,9 +204,17 @@ def needs_examination(known: FollowedSource, now: datetime) -> bool:
 
 
 def find_returning(known: FollowedSource, now: datetime) -> WithdrawnRelease | None:
-    """The newest withdrawn release that enough polls list again; a GET must say that it is offered."""
-    back = [each for each in known.withdrawn if each.listed is not None and each.listed.are_enough(now)]
-    return max(back, key=lambda each: each.version, default=None)
+    """The withdrawn release that polls list again for longest, the newest of several; None where too few polls do.
+
+    A GET must say that it is offered. One that is listed but deprecated is counted anew after its GET, so it comes
+    last then: it never keeps an older release from its turn.
+    """
+    back = [
+        (each.listed.since, each)
+        for each in sorted(known.withdrawn, key=lambda each: each.version, reverse=True)
+        if each.listed is not None and each.listed.are_enough(now)
+    ]
+    return min(back, key=itemgetter(0), default=(now, None))[1]
 
 
 def withdraw(

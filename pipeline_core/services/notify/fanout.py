@@ -76,15 +76,15 @@ class Fanout:
                 added.append(self._append(receiver, share))
             except UnreadableRow as error:
                 failed[receiver] = error
-        if not done and not any(added):
-            self.effects.logs.note("notification-known", image=str(image), entry=entry)
         left = {fact.entry for receiver in failed for fact in shares[receiver].facts}
         self.records.notices.keep(
             [each for each in done if each.entry in left], shares.keys() - failed.keys()
         )
-        self.records.notices.remove([each for each in done if each.entry not in left])
+        removed = self.records.notices.remove([each for each in done if each.entry not in left])
         if failed:
             raise next(iter(failed.values()))
+        if not removed and not any(added):  # also where another process was faster with each notice
+            self.effects.logs.note("notification-known", image=str(image), entry=entry)
 
     def _gather(
         self,

@@ -67,20 +67,23 @@ class NoticeStore:
                 with contextlib.suppress(StaleWrite):
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.REPLACE, row=row)])
 
-    def remove(self, notices: Sequence[Notice]) -> None:
-        """The entries are in the feeds, or were never written."""
+    def remove(self, notices: Sequence[Notice]) -> int:
+        """The entries are in the feeds, or were never written. The number of notices that this call removed.
+
+        A notice that another process removes or changes at the same time does not count. The sweep asks again for one
+        that stays.
+        """
         listed = [each for each in notices if each.etag]
+        removed = 0
         for few in (listed[at : at + _WRITES] for at in range(0, len(listed), _WRITES)):
-            with contextlib.suppress(StaleWrite):
-                self._tables.write(
-                    TABLE, [TableWrite(verb=WriteKind.DELETE, row=_row_of(each)) for each in few]
-                )
-                continue
-            for each in few:  # another process removed some of them
-                self._remove(_key_of(each))
-        for each in notices:
-            if not each.etag:
-                self._remove(_key_of(each))
+            writes = [TableWrite(verb=WriteKind.DELETE, row=_row_of(each)) for each in few]
+            try:
+                self._tables.write(TABLE, writes)
+            except StaleWrite:  # another process removed or changed some of them
+                removed += sum(self._remove(_key_of(each)) for each in few)
+            else:
+                removed += len(few)
+        return removed + sum(self._remove(_key_of(each)) for each in notices if not each.etag)
 
     def open(self, receiver: ReceiverId, now: datetime) -> None:
         """Note that a feed is about to get facts."""
@@ -113,11 +116,16 @@ class NoticeStore:
             return False
         return True
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str) -> bool:
+        """False where the row is gone, or another process changed it after it was read."""
         row = self._tables.find(TABLE, _PARTITION, key)
-        if row is not None:
-            with contextlib.suppress(StaleWrite):
-                self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
+        if row is None:
+            return False
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
+        except StaleWrite:
+            return False
+        return True
 
 
 def _key_of(notice: Notice) -> str:

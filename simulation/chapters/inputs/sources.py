@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SECOND = MarketplaceSource(**fleet.SECOND, location=Region("westeurope"))
 _MOST = 4  # roots that the chapter adds at most
+# Polls in which a release that is offered again is believed: three must list it, and each asks for one release alone.
+_BACK = 2 * LOOKS
 _ROOTS = "roots:"
 _MINUTE = timedelta(minutes=1)
 _REPAIRED = timedelta(hours=1)  # a row of the index that a dead process left is found by the sweep
@@ -113,13 +115,15 @@ class TwoSources(Chapter):
             built, newest = job.source, market.newest_offered(source)
             if not isinstance(built, MarketplaceImage) or built.sku != source.sku:
                 found.append(f"(33) {head.name} was built from {built}, it follows {source.key}")
-            elif MarketplaceVersion.parse(built.version) != newest and not self._is_taken_back(source, built):
+                continue
+            version = MarketplaceVersion.parse(built.version)
+            if version != newest and not self._was_taken_back(source, version):
                 found.append(f"(33) {head.name} was built from {built.version}, {newest} is offered")
         return found
 
-    def _is_taken_back(self, source: MarketplaceSource, built: MarketplaceImage) -> bool:
-        taken = self.world.ports.marketplace.taken_back
-        return (source.key, MarketplaceVersion.parse(built.version)) in taken
+    def _was_taken_back(self, source: MarketplaceSource, version: MarketplaceVersion | None) -> bool:
+        """True where a release was ever withdrawn or deprecated, even if it is offered again."""
+        return (source.key, version) in self.world.ports.marketplace.taken_back
 
     def _publish(self) -> None:
         self._releases += 1
@@ -198,13 +202,26 @@ class TwoSources(Chapter):
             self._demand_newest(source, "gave something again")
 
     def _demand_newest(self, source: MarketplaceSource, since: str) -> None:
-        known = SourceStore(self.world.ports.tables).find(source)
-        seen, offered = (
-            None if known is None else known.value.newest,
-            self.world.ports.marketplace.newest_offered(source),
-        )
-        if self._followers[source.key] and seen != offered:
+        """A release that was taken back needs some polls to return. A deprecated one may stay: (1) ends it, at rest."""
+        offered = self.world.ports.marketplace.newest_offered(source)
+        if self._seen(source) != offered and self._was_taken_back(source, offered):
+            self._let_polls_pass(_BACK)
+        seen = self._seen(source)
+        if self._followers[source.key] and seen != offered and not self._is_deprecated(source, seen, offered):
             self.world.blame(f"(32) {source.key} {since}: it is at {seen}, offered is {offered}")
+
+    def _is_deprecated(
+        self, source: MarketplaceSource, seen: MarketplaceVersion | None, offered: MarketplaceVersion | None
+    ) -> bool:
+        """True where a newer release than the offered one is listed all the same: a GET tells, within a day."""
+        if seen is None or (offered is not None and seen < offered):
+            return False
+        market = self.world.ports.marketplace
+        return seen in market.list_versions(source) and not market.is_offered(source, seen)
+
+    def _seen(self, source: MarketplaceSource) -> MarketplaceVersion | None:
+        known = SourceStore(self.world.ports.tables).find(source)
+        return None if known is None else known.value.newest
 
     def _demand_said(self, source: MarketplaceSource, *, is_silent: bool) -> None:
         for image in sorted(self._followers[source.key]):

@@ -253,6 +253,25 @@ def test_a_failure_speaks_of_the_release(error_class: ErrorClass, message: str, 
     assert releases.speaks_of_release(error_class, message) is wanted
 
 
+@pytest.mark.parametrize("newer", [0, 1, 2, 3, 6])
+def test_deprecated_releases_that_stay_listed_keep_none_from_its_turn(newer: int) -> None:
+    """A deprecated one is asked for by a GET, and begins its polls anew: with three of them one was always ready."""
+    versions = [MarketplaceVersion(9, 5 + number, 1) for number in range(newer + 1)]
+    gone = tuple(
+        WithdrawnRelease(version=each, since=NOW, by=WithdrawalReason.UNLISTED) for each in reversed(versions)
+    )
+    known = replace(AT, newest=OLD, withdrawn=gone)
+    for poll in range(releases.LOOKS + newer + 1):
+        now = NOW + poll * POLL
+        known = releases.after_list(known, frozenset({OLD, *versions}), now)
+        back = releases.find_returning(known, now)
+        if back is not None:
+            offered = ACTIVE if back.version == versions[0] else DEPRECATED
+            known = releases.give_back(known, back.version, offered, now)
+    assert known.newest == versions[0]
+    assert {each.version for each in known.withdrawn} == set(versions[1:])
+
+
 def test_a_refused_get_says_whether_it_is_deprecated() -> None:
     assert releases.refusal_of("404 ImageVersionDeprecated: it is deprecated") is WithdrawalReason.DEPRECATED
     assert releases.refusal_of("404 NotFound: VMImage was not found") is WithdrawalReason.ABSENT

@@ -8,10 +8,11 @@ import pytest
 
 from pipeline_core.domain import releases
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.source_images import Deprecation, OfferState, SourceImage
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.services.images.poll import Poller
 from simulation.chapters.inputs.sources import SECOND, TwoSources
-from simulation.world import SOURCE, SimulatedWorld
+from simulation.world import ADMIN, SOURCE, SimulatedWorld
 from tests.unit.simulation import broken
 from tests.unit.simulation.broken import BASE, NEXT_RELEASE, find, rewrite
 
@@ -97,17 +98,99 @@ def test_an_image_that_still_says_that_its_source_is_silent_is_named() -> None:
     assert made.findings == [f"(32) {BASE} says that its source is silent"]
 
 
-def test_a_source_that_is_not_at_its_release_is_named_where_it_is_followed_again(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_deprecated", [False, True], ids=["it is offered", "it is deprecated"])
+def test_a_source_that_stays_at_an_older_release_is_named_where_it_is_followed_again(
+    is_deprecated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, chapter = _of_both_sources()
     assert chapter.story.delete("other-1")
+    if is_deprecated:
+        _deprecate_newest(made)
     chapter._publish()
     monkeypatch.setattr(Poller, "_look", lambda *given: False)
     chapter._join()
     assert any(
         line.startswith(f"(32) {SECOND.key} was followed again: it is at 9.") for line in made.findings
     )
+
+
+def _deprecate_newest(made: SimulatedWorld) -> None:
+    newest = made.ports.marketplace.newest_offered(SECOND)
+    assert newest is not None
+    gone = SourceImage(version=newest, deprecation=Deprecation(state=OfferState.DEPRECATED, at=None))
+    made.ports.marketplace.describe(SECOND, gone)
+
+
+def _at_its_newest() -> tuple[SimulatedWorld, TwoSources, MarketplaceVersion]:
+    """One image follows the second source, which is at its newest release. Gives that release, too."""
+    made, chapter = _of_both_sources()
+    chapter._publish()
+    chapter._let_polls_pass(1)
+    newest = made.ports.marketplace.newest_offered(SECOND)
+    assert newest is not None
+    assert chapter._seen(SECOND) == newest
+    made.settle()
+    return made, chapter, newest
+
+
+def _leave(chapter: TwoSources) -> None:
+    assert chapter.story.delete("other-1")
+
+
+def _of_a_release_that_is_back() -> tuple[SimulatedWorld, TwoSources, MarketplaceVersion]:
+    """A release was withdrawn from the second source, then its last image left it, and then it is offered again."""
+    made, chapter, newest = _at_its_newest()
+    made.ports.marketplace.withdraw(SECOND, newest)
+    chapter._let_polls_pass(releases.LOOKS + 1)
+    made.settle()
+    assert chapter._seen(SECOND) != newest
+    _leave(chapter)
+    made.ports.marketplace.describe(SECOND, SourceImage(version=newest))
+    return made, chapter, newest
+
+
+def test_a_release_that_is_back_has_some_polls_where_its_source_is_followed_again() -> None:
+    made, chapter, newest = _of_a_release_that_is_back()
+    chapter._join()
+    assert made.findings == []
+    assert chapter._seen(SECOND) == newest
+
+
+def test_a_release_that_is_back_and_never_believed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, chapter, newest = _of_a_release_that_is_back()
+    monkeypatch.setattr(releases, "find_returning", lambda *given: None)
+    chapter._join()
+    assert made.findings == [
+        f"(32) {SECOND.key} was followed again: it is at {chapter._seen(SECOND)}, offered is {newest}"
+    ]
+
+
+def test_a_release_that_was_deprecated_while_nobody_followed_may_stay_for_a_day() -> None:
+    made, chapter, newest = _at_its_newest()
+    _leave(chapter)
+    made.factory.pauses.pause(ADMIN, "an incident")  # no build finds out that the release is gone
+    _deprecate_newest(made)
+    chapter._join()
+    assert made.findings == []
+    assert chapter._seen(SECOND) == newest
+    made.ports.clock.advance(releases.EXAMINED)
+    chapter._let_polls_pass(1)
+    assert chapter._seen(SECOND) == made.ports.marketplace.newest_offered(SECOND)
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["a poll asks for it", "no poll asks for it"])
+def test_a_release_that_was_withdrawn_while_nobody_followed_is_gone_within_a_poll(
+    asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, chapter, newest = _at_its_newest()
+    _leave(chapter)
+    made.factory.pauses.pause(ADMIN, "an incident")
+    made.ports.marketplace.withdraw(SECOND, newest)
+    if not asks:
+        monkeypatch.setattr(releases, "needs_examination", lambda *given: False)
+    chapter._join()
+    said = f"(32) {SECOND.key} was followed again: it is at {newest}, offered is "
+    assert any(line.startswith(said) for line in made.findings) is not asks
 
 
 def _of_another_source(made: SimulatedWorld, chapter: TwoSources) -> None:

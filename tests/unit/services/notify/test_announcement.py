@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +13,11 @@ import pytest
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.receivers import ALERTS, FleetReceiver
+from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.services.effects.notices import FRESH, QUIET
 from pipeline_core.state import images as records
 from pipeline_core.state.history import entry_of
+from pipeline_core.wire.messages import NotificationMessage
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.notify import receiving
@@ -122,6 +124,45 @@ def test_a_notice_whose_entry_never_came_is_removed() -> None:
 def _refuse_journal(table: str, writes: Any) -> None:
     if table == "images" and any(entry_of(write) is not None for write in writes):
         raise TransientError(ErrorClass.NETWORK, "no answer")
+
+
+@pytest.mark.parametrize(
+    ("verb", "is_named"),
+    [
+        pytest.param(WriteKind.DELETE, True, id="another process removes it"),
+        pytest.param(WriteKind.REPLACE, True, id="another process changes it"),
+        pytest.param(None, False, id="nobody is faster"),
+    ],
+)
+def test_a_message_that_removes_no_notice_of_a_sent_entry_is_a_named_no_op(
+    verb: WriteKind | None, *, is_named: bool
+) -> None:
+    """The receiver had the entry already: the process that sent it died before it removed the notice."""
+    made = receiving.registered(hook(A, "build.late"))
+    made.drain()
+    entry = made.base.effects.journal.of_image(BASE, Event.LATE)
+    made.base.records.images.commit([records.add_entry(entry)])
+    (key,) = unreadable_rows.keys(made, "index", "notices", "entry:")
+    notice = made.ports.tables.find("index", "notices", key)
+    assert notice is not None
+    made.drain()
+    unreadable_rows.put(made, "index", notice)
+
+    def be_faster(table: str, writes: Sequence[TableWrite]) -> None:
+        row = made.ports.tables.find("index", "notices", key)
+        if verb is not None and row is not None and writes[0].row.key == key:
+            made.ports.tables.write(table, [TableWrite(verb=verb, row=row)])
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=be_faster))
+    made.factory.notifier.deliver(NotificationMessage(image=str(BASE), entry=entry.key))
+    assert scenes.logged(made, "notification-known", entry=entry.key) is is_named
+    assert len(made.base.records.notices.list(BASE)) == (verb is WriteKind.REPLACE)
+    scenes.rewired(made)
+    made.ports.clock.advance(QUIET)
+    made.factory.sweeper.sweep()
+    made.drain()
+    assert made.base.records.notices.list(BASE) == []
+    assert receiving.types(made, A) == ["build.late"]
 
 
 def test_a_lost_entry_goes_before_a_later_one() -> None:
