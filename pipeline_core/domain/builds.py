@@ -289,8 +289,8 @@ def wait_until(build: Build, at: datetime) -> Build:
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
     """The finished build. Raises UnlistedTransition.
 
-    A build that is withdrawn before its version was proven has none: nobody may look for the one that it was to make, or
-    has made in quarantine, and its input can be built again.
+    A build that is withdrawn before its version was proven has none: nobody may look for the one that it was to make,
+    or has made in quarantine, and its input can be built again.
     """
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")

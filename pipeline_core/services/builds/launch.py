@@ -31,8 +31,7 @@ from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Blobs, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.needed_tools import NeededTools
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.versions.inherited import InheritedHardening
 from pipeline_core.state.stores import Records
@@ -62,8 +61,7 @@ class Launcher:
     records: Records
     blobs: Blobs
     captures: Captures
-    documents: Documents
-    needed: NeededTools
+    effects: Effects
     waivers: WaiverGrants
     inherited: InheritedHardening
     deployment: Deployment
@@ -73,7 +71,7 @@ class Launcher:
 
         Repeated within an hour, also at the same time, it writes the same blob.
         """
-        definition = self.documents.definition(build.definition)
+        definition = self.effects.documents.definition(build.definition)
         job = self._job(build, definition, self._prepare(build, definition), now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
@@ -100,10 +98,14 @@ class Launcher:
 
     def find_missing(self, build: Build) -> tuple[CatalogTool, ...]:
         """The tools that the present stage of the build needs and that are not admitted: it would have no file."""
-        definition = self.documents.definition(build.definition)
-        own = self.needed.own(build, definition, is_scanned=bool(self._tests(build, definition).profile))
+        definition = self.effects.documents.definition(build.definition)
+        own = self.effects.needed.own(
+            build, definition, is_scanned=bool(self._tests(build, definition).profile)
+        )
         named = build.inputs.catalog if build.phase is Phase.BUILDING else ()
-        return self.needed.missing_of([*named, *((each.id, each.version, each.sha256) for each in own)])
+        return self.effects.needed.missing_of(
+            [*named, *((each.id, each.version, each.sha256) for each in own)]
+        )
 
     def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
         if build.phase is not Phase.BUILDING:  # the machine has the disk of the version
@@ -132,7 +134,7 @@ class Launcher:
 
     def discard(self, build: Build) -> None:
         """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
-        definition = self.documents.definition(build.definition)
+        definition = self.effects.documents.definition(build.definition)
         if definition.os.security_type is not SecurityType.STANDARD:
             self.captures.discard(build)
 
@@ -258,12 +260,15 @@ class Launcher:
         self, build: Build, definition: ImageDefinition, tests: wire.Tests
     ) -> tuple[wire.StagedTool, ...]:
         """What the platform's own steps of the stage use, from the catalog of the build's platform steps."""
-        own = self.needed.own(build, definition, is_scanned=bool(tests.profile))
+        own = self.effects.needed.own(build, definition, is_scanned=bool(tests.profile))
         return tuple(_staged((each.id, each.version, each.sha256), each.url) for each in own)
 
     def _pinned(self, platform: Digest) -> Mapping[CatalogTool, str]:
         """The addresses in the catalog that the build was planned with: its bundle of platform steps holds it."""
-        return {(each.id, each.version, each.sha256): each.url for each in self.needed.catalog_of(platform)}
+        return {
+            (each.id, each.version, each.sha256): each.url
+            for each in self.effects.needed.catalog_of(platform)
+        }
 
     def _tests(self, build: Build, definition: ImageDefinition) -> wire.Tests:
         """The definition's tests. SecOps' floor counts where the version is verified."""

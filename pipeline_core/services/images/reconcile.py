@@ -159,7 +159,6 @@ class Reconciler:
         reason: str = "",
     ) -> _Looked:
         """Observe, plan and apply. The first try uses `known` or `seen`, where the caller has just read it."""
-        is_brief = reason in _BRIEF
         brief = _BRIEF.get(reason)
 
         def look(now: datetime) -> _Looked:
@@ -169,7 +168,7 @@ class Reconciler:
             decision = self.effects.needed.hold(plan.plan(observation.snapshot, now), observation.head)
             self._note(image, decision)
             self._apply(observation, decision, campaign, now)
-            if _leaves_note(decision, is_brief=is_brief):
+            if _leaves_note(decision, is_brief=brief is not None):
                 self.effects.projection.note(image, looks.note_of(observation.snapshot))
             return _Looked(decision=decision, has_descendants=_may_pass_on(observation))
 

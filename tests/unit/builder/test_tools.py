@@ -57,15 +57,13 @@ def test_a_file_with_another_content_never_reaches_packer(run: Run, tmp_path: Pa
 def test_a_file_is_sent_once_before_the_first_step_that_can_need_it(stage: str) -> None:
     made = samples.root_job(tools=(TOOL,)) if stage == "build" else samples.verify_job(tools=(TOOL,))
     plan = plan_of(made)
+    blocks: list[dict[str, Any]] = [dict(block) for block in plan.blocks]
     upload = {"file": {"source": f"tools/{TOOL.sha256}", "destination": guest.tool_upload(TOOL.sha256)}}
-    assert plan.blocks.count(upload) == 1
+    assert blocks.count(upload) == 1
     # A restart would lose it: it comes with the last preparation.
-    scripts = [block["shell"]["script"] for block in plan.blocks if isinstance(block.get("shell"), dict)]
+    scripts = [block["shell"]["script"] for block in blocks if "shell" in block]
     prepared = [each for each in scripts if each.endswith("-prepare.sh")]
-    position = plan.blocks.index(upload)
-    follows = next(
-        block["shell"]["script"] for block in plan.blocks[position:] if isinstance(block.get("shell"), dict)
-    )
+    follows = next(block["shell"]["script"] for block in blocks[blocks.index(upload) :] if "shell" in block)
     assert follows == prepared[-1]
     texts = {script.file: script.content for script in plan.scripts}
     assert [TOOL.sha256 in texts[each] for each in prepared] == [False] * (len(prepared) - 1) + [True]

@@ -20,6 +20,11 @@ _GALLERY = {
 _MARKETPLACE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.6.2025112113"}
 
 
+def _tool(name: str, sha256: str) -> dict[str, str]:
+    address = f"https://x.example.com/{name}.rpm"
+    return {"id": name, "version": "7.1", "file": f"{name}.rpm", "url": address, "sha256": sha256}
+
+
 def jobs() -> Sequence[BuildJob]:
     """A root's and a child's, with every field."""
     shared: dict[str, Any] = {
@@ -46,24 +51,8 @@ def jobs() -> Sequence[BuildJob]:
             {"kind": "ansible", "path": "playbook.yml"},
             {"kind": "file", "path": "files/app.conf", "destination": "/etc/app.conf"},
         ],
-        "catalog": [
-            {
-                "id": "falcon",
-                "version": "7.1",
-                "file": "f",
-                "url": "https://x.example.com/f",
-                "sha256": "a" * 64,
-            }
-        ],
-        "tools": [
-            {
-                "id": "goss",
-                "version": "0.4.9",
-                "file": "g",
-                "url": "https://x.example.com/g",
-                "sha256": "e" * 64,
-            }
-        ],
+        "catalog": [_tool("falcon", "a" * 64)],
+        "tools": [_tool("goss", "e" * 64)],
         "tests": {
             "goss": "goss.yaml",
             "smoke": ["tests/smoke.sh"],
