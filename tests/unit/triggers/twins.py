@@ -295,7 +295,7 @@ class Receiver:
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
-    archive = remove = take
+    archive = remove = look = take
 
 
 SOURCE = SourceView(
