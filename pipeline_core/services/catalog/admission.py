@@ -152,6 +152,8 @@ class ToolAdmission:
             StaleWrite,
         ):  # another run, or SecOps, was faster: the next look sees what it did
             return old.state
+        if not stored.etag:  # the catalog in force names a file that nobody has brought
+            self.effects.logs.note("tool-missing", digest=str(new.sha256), state=new.state.value)
         if new.state is old.state:
             return old.state
         self.effects.logs.note(

@@ -14,7 +14,7 @@ from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.tools import ScanResult
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.wire.problems import InvalidDocument
-from simulation import brought, rows, world
+from simulation import brought, fleet, rows, world
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.chapters.inputs.jobs import SeenJobs, heads_of
 
@@ -42,7 +42,9 @@ class ToolFiles(Chapter):
         self._jobs = SeenJobs(self.world.ports)
 
     def begin(self) -> None:
-        """Two tools are in force before anybody names one."""
+        """Two tools are in force before anybody names one. What another chapter has brought before is noted."""
+        for row in self.world.ports.tables.rows("index"):
+            self._note("index", TableWrite(verb=WriteKind.INSERT, row=row))
         if not self._is_beside_catalog():
             self._put({"agent": "1.0.0", "runtime": "1.0.0"})
 
@@ -60,7 +62,11 @@ class ToolFiles(Chapter):
         return ((3, self._lose_copy), (1, self._lose_all), (2, self._find_later), (1, self._let_wait))
 
     def end(self) -> None:
-        """A tool is refused while images name it: they say so and are not built. Then SecOps pin another file."""
+        """A tool is refused while images name it: they say so and are not built. Then SecOps pin another file.
+
+        First they undelete what is lost: the factory may not have seen the loss yet, and then asks for no file.
+        """
+        self._undelete()
         self._repair()
         named = sorted({tool for head in heads_of(self.world.ports) for tool in head.registration.catalog})
         there = [tool for tool in named if tool in self.world.tools]
@@ -129,6 +135,14 @@ class ToolFiles(Chapter):
         tool = self._any_tool()
         self._lose(tools.SERVED, tool)
         self._lose(tools.QUARANTINE, tool)
+
+    def _undelete(self) -> None:
+        blobs = self.world.ports.blobs
+        for tool, version in sorted(self.world.tools.items()):
+            digest = str(brought.digest_of(tool, version))
+            if not any(blobs.find_facts(each, digest) for each in (tools.SERVED, tools.QUARANTINE)):
+                content = fleet.file_of(tool, version)
+                blobs.create(tools.QUARANTINE, digest, content, media_type="text/plain")
 
     def _find_later(self) -> None:
         """A scanner finds something; SecOps hear of it, and pin another version."""

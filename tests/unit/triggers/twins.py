@@ -295,7 +295,7 @@ class Receiver:
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
-    archive = remove = take
+    archive = remove = look = take
 
 
 SOURCE = SourceView(
@@ -369,7 +369,7 @@ class TwinFactory:
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
         self.archiver, self.bundle_retention = Receiver(), Receiver()
-        self.reaper, self.galleries = Receiver(), Receiver()
+        self.reaper, self.galleries, self.admission = Receiver(), Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
         self.gallery_events, self.poison, self.redelivery = Receiver(), Receiver(), Receiver()

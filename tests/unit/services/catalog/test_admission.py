@@ -178,6 +178,8 @@ def test_a_digest_of_the_catalog_in_force_without_a_record_gets_one(made: Simula
     made.base.records.sources.save_platform(replace(platform, catalog=from_before))
     look(made)
     assert state_of(made, digest) is ToolState.REQUESTED
+    look(made)
+    assert made.ports.logs.events().count("tool-missing") == 1
 
 
 def test_one_bad_file_stops_no_other(made: SimulatedWorld) -> None:
