@@ -55,12 +55,12 @@ class Platforms:
         problems = [finding.as_problem() for finding in found]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)
-        problems += self._not_admitted(catalog)
         old = self.records.sources.find_platform()
         entries = () if problems else guard.entries_of(catalog)
         used = {} if problems else self._used(old, {entry.id for entry in entries})
         if not drop_used and old is not None:
             problems += _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+        problems += self._not_admitted(catalog)  # last: what is said above is said of a good form
         if problems:
             raise InvalidDocument(problems)
         kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}

@@ -16,6 +16,7 @@ from pipeline_core.domain.tools import ToolState
 from pipeline_core.ports import GroupState
 from pipeline_core.wire import blob_token
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from pipeline_core.wire.problems import InvalidDocument
 from simulation import brought, fleet
 from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
@@ -195,3 +196,15 @@ def test_the_catalog_of_platform_steps_is_read_once() -> None:
     platform = scenes.sources(made).find_platform()
     assert platform is not None
     assert reads.count(f"bundles/{platform.digest}.tar.gz") <= 1
+
+
+def test_a_refused_catalog_says_at_once_what_is_missing_and_what_is_still_named() -> None:
+    made = factory(base=(AGENT,))
+    new = fleet.catalog({"unseen": "1.0.0"})
+    digest, content = fleet.bundle("platform", catalog=new)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    with pytest.raises(InvalidDocument) as refused:
+        made.factory.platforms.put(digest, new, ADMIN)
+    told = [problem.message for problem in refused.value.problems]
+    assert [message for message in told if message.startswith("has no 'agent', which rhel9-base")]
+    assert [message for message in told if "was never brought" in message]
