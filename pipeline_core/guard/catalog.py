@@ -25,7 +25,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9]
 _HOST_LENGTH = 253
 # The last part becomes a file's name in the image; no part begins with a dot, so none leads outside.
 _URL = re.compile(
-    r"https://[a-z0-9.-]+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*/[A-Za-z0-9_][A-Za-z0-9._~+-]*", re.ASCII
+    r"https://[a-z0-9.-]+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*/[A-Za-z0-9_][A-Za-z0-9._~+-]{0,254}", re.ASCII
 )
 _URL_LENGTH = 2000
 _FLOATING = re.compile(rf"(?:^|[./_-])(?:{'|'.join(FLOATING_WORDS)})(?:$|[./_-])", re.ASCII | re.IGNORECASE)
