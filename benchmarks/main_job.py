@@ -22,7 +22,7 @@ from local.run import report, stack, storage
 from local.run.news import LOOK_EVERY, HostNews
 from local.run.story import Story
 from pipeline_core.domain import attempts
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 KINDS: Final = {
     "local.host": "Functions host",

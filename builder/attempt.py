@@ -27,8 +27,8 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import BuildId
-from pipeline_core.wire.job import BuildReport, ReportedEvidence, ReportedScope
 from pipeline_core.wire.messages import BuildEventMessage
+from pipeline_core.wire.report import BuildReport, ReportedEvidence, ReportedScope
 
 
 @unique

@@ -6,12 +6,14 @@ It reads Azure's answer from an SDK's exception. `domain.cloud_errors` says what
 about the build.
 """
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from azure.core import MatchConditions, PipelineClient
@@ -144,8 +146,20 @@ class AzureBlobs:
             stream = self._blob(container, name).download_blob(max_concurrency=1)
             content = stream.readall() if stream.size <= limit else None
         if content is None:
-            raise PermanentError(ErrorClass.POLICY, f"blob {container}/{name} is larger than {limit} bytes")
+            raise _too_large(container, name, limit)
         return content
+
+    def fetch(self, container: str, name: str, into: Path, *, limit: int) -> str:
+        """As `ports.Blobs`. Never more than a part of the blob is in memory."""
+        found = hashlib.sha256()
+        with self._translated(container, name), into.open("wb") as target:
+            stream = self._blob(container, name).download_blob(max_concurrency=1)
+            if stream.size > limit:
+                raise _too_large(container, name, limit)
+            for part in stream.chunks():
+                target.write(part)
+                found.update(part)
+        return found.hexdigest()
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """As `ports.Blobs`.
@@ -284,6 +298,10 @@ def _ours(what: str, error: AzureError) -> FactoryError:
         # A team's template has no part in these requests, so it must not be blamed for a gateway that cannot serve one.
         return TransientError(ErrorClass.NETWORK, str(ours))
     return ours
+
+
+def _too_large(container: str, name: str, limit: int) -> PermanentError:
+    return PermanentError(ErrorClass.POLICY, f"blob {container}/{name} is larger than {limit} bytes")
 
 
 def _first_line(error: Exception) -> str:

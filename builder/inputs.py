@@ -1,4 +1,4 @@
-"""The three inputs of a build. They are read by digest and verified, and the policy guard checks them.
+"""The inputs of a build. They are read by digest and verified, and the policy guard checks them.
 
 This module keeps archives in memory and lists their names. It never unpacks an archive: only the guest does.
 """
@@ -6,11 +6,20 @@ This module keeps archives in memory and lists their names. It never unpacks an 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from builder.ports import Blobs
 from builder.settings import BuilderSettings
+from pipeline_core.domain import blob_rights, tools
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
-from pipeline_core.domain.errors import ErrorClass, MalformedMessage, Owner, PermanentError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    MalformedMessage,
+    NotFound,
+    Owner,
+    PermanentError,
+    TransientError,
+)
 from pipeline_core.guard import bundles, catalog, detectors, sources, steps
 from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.guard.findings import Finding
@@ -77,12 +86,39 @@ def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
     )
 
 
+def fetch_tools(blobs: Blobs, job: BuildJob, folder: Path) -> None:
+    """Put the files of the job's tools into `folder`, each under its SHA-256.
+
+    They come from the factory's own storage, which holds what was admitted; the digest is compared again all the same.
+    Raises TransientError where a file is not there: the next attempt begins only when it is admitted. Raises
+    PermanentError (policy, the platform's) for a file with another content.
+    """
+    for digest in job.stored:
+        place = blob_rights.tool_place(digest)
+        try:
+            found = blobs.fetch(place.container, place.name, folder / digest, limit=tools.SIZE_LIMIT)
+        except NotFound as error:
+            text = f"{_named(job, digest)} is not in the container {place.container}: SecOps submits it again"
+            raise TransientError(ErrorClass.UNKNOWN, text) from error
+        if found != digest:
+            text = f"{_named(job, digest)} has the content of {found[:12]}: SecOps removes it and submits it again"
+            raise PermanentError(ErrorClass.POLICY, text, owner=Owner.PLATFORM)
+
+
+def _named(job: BuildJob, digest: str) -> str:
+    tool = next(each for each in (*job.catalog, *job.tools) if each.sha256 == digest)
+    return f"the file of {tool.id} {tool.version} ({digest[:12]})"
+
+
 def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple[str, Finding]]:
     """Each finding of the guard, with its place. A registered input may be older than a rule of the guard."""
     forms = detectors.forms()
     found = {
         "bundle": bundles.check_bundle(bundle, forms),
-        "platform": (*bundles.check_bundle(platform, forms), *bundles.check_sources(platform)),
+        "platform": (
+            *bundles.check_bundle(platform, forms),
+            *bundles.check_sources(platform, is_in_force=True),
+        ),
         "definition": tuple(steps.check_steps([_step(step) for step in job.steps], forms)),
         "catalog": tuple(_catalog_findings(job, platform)),
     }
@@ -96,7 +132,7 @@ def _catalog_findings(job: BuildJob, platform: bytes) -> Iterator[Finding]:
         yield from catalog.check_catalog(document)
     staged = [
         CatalogEntry(id=entry.id, version=entry.version, url=entry.url, sha256=entry.sha256)
-        for entry in job.catalog
+        for entry in (*job.catalog, *job.tools)
     ]
     if document is not None:
         yield from catalog.check_staged(staged, document)

@@ -7,6 +7,7 @@ It knows no SDK. Any other error passes at once.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from builder.ports import Blobs, Events
@@ -73,6 +74,10 @@ class PatientBlobs:
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """As `ports.Blobs`."""
         return self._patiently(lambda: self._blobs.read(container, name, limit=limit))
+
+    def fetch(self, container: str, name: str, into: Path, *, limit: int) -> str:
+        """As `ports.Blobs`."""
+        return self._patiently(lambda: self._blobs.fetch(container, name, into, limit=limit))
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """As `ports.Blobs`."""

@@ -1,5 +1,6 @@
 """The outside services that the builder needs, in the builder's terms. No SDK type and no policy is here."""
 
+from pathlib import Path
 from typing import Protocol
 
 
@@ -8,6 +9,13 @@ class Blobs(Protocol):
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """The whole blob. Raises NotFound, and PermanentError if it is larger than `limit` bytes."""
+        ...
+
+    def fetch(self, container: str, name: str, into: Path, *, limit: int) -> str:
+        """Stream the blob into the file `into`, which is replaced; the SHA-256 of what came.
+
+        Raises NotFound, and PermanentError if the blob is larger than `limit` bytes.
+        """
         ...
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:

@@ -29,7 +29,8 @@ from builder.stop import StopRequest
 from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.wire import packages as reported
-from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedCheck, ReportedScan
 
 _TEMPLATE = "template.pkr.json"  # the suffix tells Packer that this is HCL as JSON, not its old format
 _TAIL = 3500  # characters of Packer's last lines in a report
@@ -90,6 +91,7 @@ class Work:
         )
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
+        inputs.fetch_tools(self._context.blobs, job, self._context.folder / provisioners.TOOLS)
         self._go_on()
         progress = StepProgress(plan.steps)
         packer = self._make_packer(progress)
@@ -132,6 +134,7 @@ class Work:
         folder = self._context.folder
         catalog = [entry.model_dump() for entry in found.job.catalog]
         (folder / "steps").mkdir()
+        (folder / provisioners.TOOLS).mkdir()
         for script in plan.scripts:
             (folder / script.file).write_text(script.content, encoding="utf-8")
         (folder / "bundle.tar.gz").write_bytes(found.bundle.content)

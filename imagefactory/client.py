@@ -173,6 +173,18 @@ class Client(Connection):
         """Give the steps on trial up. A second call changes nothing."""
         return self._ask("POST", "/api/platform/end-trial", body={"bundle": bundle}).body
 
+    def list_tools(self) -> list[Json]:
+        """The files of tools that were asked for, or that the catalog in force names."""
+        return list(self._ask("GET", "/api/platform/tools").body["tools"])
+
+    def submit_tool(self, digest: str) -> Json:
+        """Ask to bring a file: its record and, where it is wanted, the secret address that takes it."""
+        return self._ask("POST", f"/api/platform/tools/{segment(digest)}").body
+
+    def remove_tool(self, digest: str, reason: str) -> None:
+        """Forget a file that is not admitted."""
+        self._ask("POST", f"/api/platform/tools/{segment(digest)}/remove", body={"reason": reason})
+
     def get_policy(self, revision: int | None = None) -> Json:
         """The policy in force, or one version of it, with its ETag where it is in force."""
         answer = self._ask("GET", "/api/policy" if revision is None else f"/api/policy/versions/{revision}")

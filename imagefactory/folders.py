@@ -86,16 +86,25 @@ def load_image(folder: Path) -> ImageFolder:
     return ImageFolder(document=document, definition=definition, bundle=bundle)
 
 
+def load_catalog(folder: Path) -> Mapping[str, object]:
+    """Read and check the catalog alone; raises InvalidDocument with every problem."""
+    document = _json(_text(folder, CATALOG))
+    found = (*catalog.check_catalog(document), *placeholders.in_catalog(document))
+    if found:
+        raise InvalidDocument([each.as_problem() for each in found])
+    return document
+
+
 def load_platform(folder: Path) -> PlatformFolder:
     """Read, pack and check the platform steps; raises InvalidDocument with every problem."""
     problems: list[Problem] = []
     bundle = _packed(folder, problems, only=PLATFORM_PARTS)
-    document: object = None
+    document: dict[str, object] | None = None
     try:
         document = _json(_text(folder, CATALOG))
     except InvalidDocument as error:
         problems += error.problems
-    if isinstance(document, dict):
+    if document is not None:
         of_catalog = (*catalog.check_catalog(document), *placeholders.in_catalog(document))
         problems += [found.as_problem() for found in of_catalog]
     if bundle is not None:
@@ -106,7 +115,7 @@ def load_platform(folder: Path) -> PlatformFolder:
         problems.append(
             Problem(path=str(folder), message=wrong, remedy="name the folder that holds platform/")
         )
-    if problems or bundle is None or not isinstance(document, dict):
+    if problems or bundle is None or document is None:
         raise InvalidDocument(problems)
     return PlatformFolder(catalog=document, bundle=bundle)
 
@@ -138,7 +147,7 @@ def _text(folder: Path, name: str) -> bytes:
         raise InvalidDocument([_unreadable(name, error)]) from error
 
 
-def _json(text: bytes) -> object:
+def _json(text: bytes) -> dict[str, object]:
     if len(text) > DOCUMENT_LIMIT:
         raise InvalidDocument([_no_json(f"is larger than {DOCUMENT_LIMIT // 1024} KiB", "shorten it")])
     try:

@@ -13,6 +13,7 @@ from imagefactory import about, folders, options, registration, screen, verifica
 from imagefactory.commands import (
     approvals,
     bundles,
+    catalog,
     evidence,
     history,
     names,
@@ -86,6 +87,7 @@ app.add_typer(builds, name="builds")
 app.add_typer(platform.commands, name="platform")
 app.add_typer(approvals.commands, name="approvals")
 app.add_typer(bundles.commands, name="bundles")
+app.add_typer(catalog.commands, name="catalog")
 app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")

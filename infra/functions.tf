@@ -43,6 +43,7 @@ locals {
     FACTORY_RETENTION_GRACE_HOURS  = tostring(var.retention_grace_hours)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri
     FACTORY_RECEIVERS_VAULT_URI    = azurerm_key_vault.receivers.vault_uri
+    FACTORY_TOOL_SCANNER           = var.tool_scanner
     FACTORY_UNSIGNED_NOTIFICATIONS = var.unsigned_notifications
     FACTORY_SIGNING_KEY            = "${azurerm_key_vault.factory.vault_uri}keys/${azapi_resource.signing_key.name}"
     FACTORY_UNPROVEN               = var.unproven

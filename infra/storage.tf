@@ -30,7 +30,10 @@ resource "azurerm_storage_account" "factory" {
 }
 
 locals {
-  blob_containers = toset(["bundles", "definitions", "jobs", "builds", "provenance"])
+  blob_containers = toset(["bundles", "definitions", "jobs", "builds", "provenance", "catalog-quarantine", "catalog"])
+  # Tools of third parties come into the first and go from the second into images: both are scanned. The other
+  # containers hold what the factory's own identities write, and a log is written again every two seconds.
+  scanned_containers = toset(["catalog-quarantine", "catalog"])
   tables          = toset(["images", "index", "capacity"])
   queues = toset([
     "rebuild-requests",
@@ -55,6 +58,36 @@ resource "azapi_resource" "container" {
 
   body = {
     properties = { publicAccess = "None" }
+  }
+}
+
+# Defender for Storage scans each file of a third party as it comes, and writes what it found into the blob's index tags,
+# which the factory reads. The plan of this account counts alone, whatever the subscription has. It costs money for the
+# account and for each scanned gigabyte: see README.md.
+resource "azapi_resource" "malware_scanning" {
+  for_each = var.tool_scanner == "defender" ? toset(["current"]) : toset([])
+
+  type      = "Microsoft.Security/defenderForStorageSettings@2025-06-01"
+  name      = each.value
+  parent_id = azurerm_storage_account.factory.id
+
+  body = {
+    properties = {
+      isEnabled                         = true
+      overrideSubscriptionLevelSettings = true
+      malwareScanning = {
+        blobScanResultsOptions = "BlobIndexTags"
+        automatedResponse      = "None"
+        onUpload = {
+          isEnabled     = true
+          capGBPerMonth = var.scan_gb_per_month
+          filters = {
+            excludeBlobsWithPrefix = sort([for name in setsubtract(setunion(local.blob_containers, toset(["app-package"])), local.scanned_containers) : "${name}/"])
+          }
+        }
+      }
+      sensitiveDataDiscovery = { isEnabled = false }
+    }
   }
 }
 
@@ -101,6 +134,8 @@ resource "azapi_resource" "table" {
   }
 }
 
+# A file that nobody asks for stays in quarantine for a while, so that a person can look at it; an admitted one has been
+# copied by then. Files in `catalog` stay: an older image may be built again, and only SecOps says when a tool is gone.
 # Definitions and provenance stay, because every table can be derived from them and the gallery's tags. Bundles stay too;
 # the function app deletes those that nobody uses, and only these have versions that are not current.
 resource "azurerm_storage_management_policy" "factory" {
@@ -118,6 +153,26 @@ resource "azurerm_storage_management_policy" "factory" {
     actions {
       base_blob {
         delete_after_days_since_modification_greater_than = var.build_record_days
+      }
+    }
+  }
+
+  rule {
+    name    = "forget-quarantined-tools"
+    enabled = true
+
+    filters {
+      prefix_match = ["catalog-quarantine/"]
+      blob_types   = ["blockBlob"]
+    }
+
+    actions {
+      base_blob {
+        delete_after_days_since_creation_greater_than = var.quarantined_tool_days
+      }
+
+      version {
+        delete_after_days_since_creation = var.quarantined_tool_days
       }
     }
   }

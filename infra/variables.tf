@@ -30,6 +30,34 @@ variable "suffix" {
   }
 }
 
+variable "tool_scanner" {
+  description = "Whose answer the factory takes for a file of a third-party tool. `defender`: Microsoft Defender for Storage, which this module switches on for the factory's account, with its price (README.md). `elsewhere`: the estate scans by itself before a file comes; then records and provenance say that the factory has not scanned it."
+  type        = string
+  default     = "defender"
+
+  validation {
+    condition     = contains(["defender", "elsewhere"], var.tool_scanner)
+    error_message = "Use defender or elsewhere."
+  }
+}
+
+variable "scan_gb_per_month" {
+  description = "Gigabytes that Defender for Storage scans in a month at most. Each file is scanned twice: as it comes, and as it is copied. At the cap no file gets an answer, so none is admitted until the next month."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.scan_gb_per_month >= 10
+    error_message = "Azure takes 10 or more."
+  }
+}
+
+variable "quarantined_tool_days" {
+  description = "Days that a file of a third-party tool stays in quarantine, counted from its upload."
+  type        = number
+  default     = 30
+}
+
 variable "live_galleries" {
   description = "Galleries that consumers read. A subscription holds 1,000 image definitions per region. An image stays where it was placed, so only add to this list."
   type        = list(string)

@@ -4,11 +4,13 @@ Pure, and shared by the emulated guest and the recorded Packer. A script of the 
 never run. So a template that restarts a machine and does not stage everything again fails here as it does on Azure.
 """
 
+import re
 from collections.abc import Container
 from typing import NamedTuple
 
 _ROOT = "/run/imagefactory"
 _UPLOADS = "/tmp/imagefactory-"  # noqa: S108 - in the emulated machine
+_TOOL = re.compile(r"/tmp/imagefactory-tool-[0-9a-f]{64}")  # noqa: S108 - in the emulated machine
 _ALL = ("bundle.tar.gz", "platform.tar.gz", "catalog.json")
 _TOO_EARLY = 75  # the exit code of a script that waits for a restart and met the old system
 
@@ -55,7 +57,7 @@ class Staging:
             )
         if self.is_going_down:
             return StagingFailure(1, "the machine goes down under this script\n")
-        if len(needed) == len(_ALL):
+        if {f"{_UPLOADS}{name}" for name in _ALL} <= {*needed}:
             self._is_staged = True
         elif f"{_ROOT}/" in script and not self._is_staged:
             return StagingFailure(1, f"{_ROOT}: No such file or directory\n")
@@ -63,5 +65,6 @@ class Staging:
 
 
 def taken(script: str) -> tuple[str, ...]:
-    """The uploaded files that a script unpacks and removes."""
-    return tuple(f"{_UPLOADS}{name}" for name in _ALL if f"{_UPLOADS}{name}" in script)
+    """The uploaded files that a script unpacks, or puts into memory, and removes."""
+    named = [f"{_UPLOADS}{name}" for name in _ALL if f"{_UPLOADS}{name}" in script]
+    return (*named, *sorted(set(_TOOL.findall(script))))

@@ -226,6 +226,7 @@ class Settings(BaseModel):
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
     authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
     arm_endpoint: Endpoint = Field("https://management.azure.com", alias="FACTORY_ARM_ENDPOINT")
+    tool_scanner: Literal["defender", "elsewhere"] = Field("defender", alias="FACTORY_TOOL_SCANNER")
     ca_file: Annotated[str, AfterValidator(_existing_file)] = Field("", alias="FACTORY_CA_FILE")
 
     @classmethod
@@ -347,6 +348,7 @@ class Settings(BaseModel):
             tags=self.resource_tags,
             team_groups=self.team_groups,
             token_versions=self.token_versions,
+            tools_scanned_elsewhere=self.tool_scanner == "elsewhere",
         )
 
     def _places(self, setting: str, text: str) -> tuple[GalleryPlace, ...]:

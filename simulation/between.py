@@ -17,6 +17,7 @@ from pipeline_core.ports import (
     Ports,
     Queues,
     Resources,
+    Scanner,
     Signer,
     Tables,
     Web,
@@ -32,7 +33,15 @@ _WRITE = (*_CHANGE, Kind.CONFLICTING)
 _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
     "tables": {"find": _READ, "scan": _READ, "write": _WRITE},
     "queues": {"send": _CHANGE},
-    "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ, "delete": _CHANGE},
+    "blobs": {
+        "create": _CHANGE,
+        "create_from": _CHANGE,
+        "read": _READ,
+        "find_facts": _READ,
+        "list": _READ,
+        "delete": _CHANGE,
+    },
+    "scanner": {"ask": _READ},
     "marketplace": {"list_versions": _LIST, "get_image": _READ, "list_names": _LIST},
     "galleries": {
         "find_image": _READ,
@@ -249,6 +258,7 @@ def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
         tables=cast(Tables, port("tables")),
         queues=cast(Queues, port("queues")),
         blobs=cast(Blobs, port("blobs")),
+        scanner=cast(Scanner, port("scanner")),
         marketplace=cast(MarketplaceOffers, port("marketplace")),
         galleries=cast(Galleries, port("galleries")),
         containers=cast(Containers, port("containers")),

@@ -51,11 +51,16 @@ def catalog(tools: Mapping[str, str]) -> dict[str, Any]:
             "id": tool,
             "version": version,
             "url": address(tool, version),
-            "sha256": hashlib.sha256(f"{tool} {version}".encode()).hexdigest(),
+            "sha256": hashlib.sha256(file_of(tool, version)).hexdigest(),
         }
         for tool, version in sorted(tools.items())
     ]
     return {"hosts": [HOST], "entries": entries}
+
+
+def file_of(tool: str, version: str) -> bytes:
+    """The content of a tool's file."""
+    return f"{tool} {version}".encode()
 
 
 def address(tool: str, version: str) -> str:

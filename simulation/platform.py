@@ -27,7 +27,8 @@ from pipeline_core.ports import (
     VersionState,
 )
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import BuildJob, BuildReport, MarketplaceImage, ReportedCheck
+from pipeline_core.wire.job import BuildJob, MarketplaceImage
+from pipeline_core.wire.report import BuildReport, ReportedCheck
 from simulation import rows, scans
 from simulation.faults import Injector, Kind
 from simulation.region import BudgetedContainers

@@ -1,7 +1,8 @@
 """Compliance scans as a simulated builder reports them: a score, and one failed rule for each missing point."""
 
 from pipeline_core.domain.compliance import Severity
-from pipeline_core.wire.job import BuildJob, ReportedRule, ReportedScan
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedRule, ReportedScan
 
 
 def of_job(job: BuildJob, *, score: int) -> ReportedScan | None:

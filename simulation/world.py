@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
+from pipeline_core.adapters.memory.scanner import MemoryScanner
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
@@ -17,7 +18,7 @@ from pipeline_core.settings import Limits
 from pipeline_core.wiring.factory import Factory, factory_of, secret_forms
 from pipeline_core.wiring.foundation import Foundation, foundation_of
 from pipeline_core.wiring.parts import Parts, parts_of
-from simulation import between, fleet
+from simulation import between, brought, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
@@ -241,6 +242,7 @@ class SimulatedWorld:
         if not self.dozes or self._next_look is None or now >= self._next_look:
             self._next_look = now + _LOOKS
             self.host.fire("observe", self.factory.galleries.observe)
+            self.host.fire("admit", self.factory.admission.look)
         self.host.fire("reap", self.factory.reaper.reap)
 
 
@@ -269,7 +271,7 @@ def make(
     bare = twins([QUARANTINE, LIVE], seed=seed)
     limits = _limits_of(slots, team_slots or slots, creates_per_hour, deletes_per_hour, wait)
     containers = _containers_of(bare, injector, limits)
-    bare = replace(bare, containers=containers)
+    bare = replace(bare, containers=containers, scanner=MemoryScanner(bare.blobs, brought.CLEAN))
     bare.galleries.replication = timedelta(minutes=3)
     bare = bare if wrap is None else wrap(bare)
     chance = random.Random(seed)  # noqa: S311 - the same in each run
@@ -365,6 +367,7 @@ def set_platform(world: SimulatedWorld, digest: Digest, *, drop_used: bool = Fal
 def put_platform(world: SimulatedWorld, text: str, *, drop_used: bool = False) -> None:
     """Upload platform steps with the catalog of the world, and put them in force."""
     world.steps = text
+    brought.bring(world, world.tools)
     catalog = fleet.catalog(world.tools) if world.tools else None
     set_platform(world, uploaded(world, *fleet.bundle(text, catalog=catalog)), drop_used=drop_used)
 

@@ -31,6 +31,9 @@ class _NoStorage:
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         raise AssertionError("a log stream only appends")
 
+    def fetch(self, container: str, name: str, into: Path, *, limit: int) -> str:
+        raise AssertionError("a log stream only appends")
+
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         raise AssertionError("a log stream only appends")
 

@@ -25,8 +25,11 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%OBSERVE_SCHEDULE%")
     def observe_galleries(timer: func.TimerRequest) -> None:
-        """Compare what the live galleries hold with what the factory believes, a slice each run."""
-        delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
+        """Compare the live galleries with what the factory believes; look at the files of tools. A slice each run."""
+        try:
+            delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
+        finally:  # the tools' files are looked at after a failed slice of the galleries too
+            delivery.run(factory, "admission-failed", lambda services: services.admission.look())
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:

@@ -21,7 +21,8 @@ from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
 from pipeline_core.settings import Limits
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from pipeline_core.wire.report import BuildReport, ReportedCheck
 from pipeline_core.wiring.factory import Factory, assemble
 from simulation import scans, world
 

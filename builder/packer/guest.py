@@ -12,6 +12,7 @@ ROOT = "/run/imagefactory"  # tmpfs: files that are staged for a build cannot ge
 BUNDLE = f"{ROOT}/bundle"
 PLATFORM = f"{ROOT}/platform"
 CATALOG = f"{ROOT}/catalog.json"
+TOOLS = f"{ROOT}/tools"  # the files of the catalog's tools, each under its SHA-256
 RESULTS = f"{ROOT}/results"  # root writes it, Packer's user reads it
 UPLOADS = "/tmp"  # noqa: S108 - in the guest; Packer's user can write only there
 
@@ -36,16 +37,30 @@ rm -f -- "$0" # after the last step nobody is left who could
 """
 
 
-def prepare(title: str, digests: Mapping[str, str]) -> str:
-    """Check and unpack the uploaded archives (`name -> SHA-256`) and take the catalog."""
+def tool_upload(digest: str) -> str:
+    """Where the file of a tool comes to in the guest."""
+    return f"{UPLOADS}/imagefactory-tool-{digest}"
+
+
+def prepare(title: str, digests: Mapping[str, str], tools: Iterable[str] = ()) -> str:
+    """Check and unpack the uploaded archives (`name -> SHA-256`), take the catalog and the files of `tools`.
+
+    A tool is named by its SHA-256, which is compared where only root can write.
+    """
     lines = [
         f"rm -rf -- {ROOT}",
-        f"install -d -m 0755 {ROOT} {RESULTS}",
+        f"install -d -m 0755 {ROOT} {RESULTS} {TOOLS}",
         f"install -m 0644 -- {UPLOADS}/imagefactory-catalog.json {CATALOG}",
         f"rm -f -- {UPLOADS}/imagefactory-catalog.json",
     ]
     for name, digest in digests.items():
         lines += _unpacked(name, digest)
+    for tool in tools:
+        lines += [
+            f"install -m 0644 -- {tool_upload(tool)} {TOOLS}/{tool}",
+            f"rm -f -- {tool_upload(tool)}",
+            f"printf '%s  %s\\n' {tool} {TOOLS}/{tool} | sha256sum --check --status",
+        ]
     return _script(title, lines)
 
 

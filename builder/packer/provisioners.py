@@ -33,6 +33,7 @@ _PREPARE, _PLATFORM, _RESTARTS, _WAITS, _RENEW, _VERIFIES, _PORTS = (
     "verify",
     "ports",
 )
+TOOLS = "tools"  # the folder of the work folder with the files of the job's tools
 _SENT = {  # what a step finds in /tmp. Earlier steps have taken what was sent before, or a restart has
     _PREPARE: ("bundle.tar.gz", "platform.tar.gz", "catalog.json"),
     _RENEW: ("platform.tar.gz",),
@@ -68,6 +69,7 @@ class _Part:
     kind: str
     title: str
     text: Callable[[str], str]
+    tools: tuple[str, ...] = ()  # files that are sent before it, by SHA-256
 
     @property
     def is_ours(self) -> bool:
@@ -111,6 +113,7 @@ def plan(
     blocks: list[Block] = []
     for part, script in zip(parts, scripts, strict=True):
         blocks += [_upload(name) for name in _SENT.get(part.kind, ())]
+        blocks += [_upload_tool(digest) for digest in part.tools]
         blocks.append(
             ports.block(script.file)
             if part.kind == _PORTS
@@ -122,14 +125,16 @@ def plan(
 
 
 def _build_parts(job: BuildJob, platform: frozenset[str], shared: Mapping[str, str]) -> list[_Part]:
-    parts = [_prepare(job)]
-    for name in _scripts(platform, "platform/before"):
+    before = _scripts(platform, "platform/before")
+    # Nobody needs a tool before the restart, which would lose it.
+    parts = [_prepare(job, with_tools=not any(map(_restarts, before)))]
+    for position, name in enumerate(before):
         parts.append(_platform_part(job, name, shared))
         if _restarts(name):
             # Everything staged is in memory. A machine that did not restart is prepared again too.
             parts += [
                 _Part(kind=_WAITS, title="platform: wait for the restart", text=guest.wait),
-                _prepare(job),
+                _prepare(job, with_tools=not any(map(_restarts, before[position + 1 :]))),
             ]
     if job.is_root:
         parts += [_platform_part(job, name, shared) for name in _scripts(platform, "platform/roots")]
@@ -160,12 +165,17 @@ def _verify_parts(job: BuildJob, probe: Sequence[str], shared: Mapping[str, str]
         return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke, is_ours=True)
 
     tried = _Part(kind=_PORTS, title="platform: ports", text=lambda title: ports.script(title, probe))
-    return [_prepare(job), tried, _Part(kind=_VERIFIES, title="platform: verify", text=text)]
+    return [_prepare(job, with_tools=True), tried, _Part(kind=_VERIFIES, title="platform: verify", text=text)]
 
 
-def _prepare(job: BuildJob) -> _Part:
-    digests = {"bundle": job.bundle, "platform": job.platform}
-    return _Part(kind=_PREPARE, title="prepare", text=lambda title: guest.prepare(title, digests))
+def _prepare(job: BuildJob, *, with_tools: bool) -> _Part:
+    digests, tools = {"bundle": job.bundle, "platform": job.platform}, job.stored if with_tools else ()
+    return _Part(
+        kind=_PREPARE,
+        title="prepare",
+        text=lambda title: guest.prepare(title, digests, tools),
+        tools=tools,
+    )
 
 
 def _renewal(title: str, job: BuildJob) -> str:
@@ -211,6 +221,7 @@ def _environment(job: BuildJob) -> dict[str, str]:
         "IMAGEFACTORY_IMAGE": job.image,
         "IMAGEFACTORY_PLATFORM": guest.PLATFORM,
         "IMAGEFACTORY_ROOT": guest.ROOT,
+        "IMAGEFACTORY_TOOLS": guest.TOOLS,
         **_serves(job),
     }
 
@@ -252,6 +263,10 @@ def _results(job: BuildJob) -> tuple[str, ...]:
 
 def _upload(name: str) -> Block:
     return {"file": {"source": name, "destination": f"{guest.UPLOADS}/imagefactory-{name}"}}
+
+
+def _upload_tool(digest: str) -> Block:
+    return {"file": {"source": f"{TOOLS}/{digest}", "destination": guest.tool_upload(digest)}}
 
 
 def _download(name: str) -> Block:

@@ -18,7 +18,8 @@ from builder.log.redaction import Redactor
 from builder.results import xccdf
 from pipeline_core.domain.blob_rights import GOSS, HYGIENE, SCAN, SCAN_PAGE, SMOKE
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire.job import ReportedCheck, ReportedFinding, ReportedScan, Tests
+from pipeline_core.wire.job import Tests
+from pipeline_core.wire.report import ReportedCheck, ReportedFinding, ReportedScan
 
 RESULT_LIMIT = 1024 * 1024  # bytes
 DETAIL_LIMIT = 500  # characters

@@ -4,7 +4,7 @@ import hashlib
 
 from builder.ports import Blobs
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
-from pipeline_core.wire.job import ReportedEvidence
+from pipeline_core.wire.report import ReportedEvidence
 
 _TYPES = (
     (".cdx.json", "application/vnd.cyclonedx+json"),

@@ -10,7 +10,8 @@ from typing import Any
 
 from builder.results import probe
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
-from pipeline_core.wire.job import BuildJob, ReportedCheck
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedCheck
 
 LIMIT = 64 * 1024  # bytes
 NAME = "ports"

@@ -16,7 +16,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from builder.results.xccdf_target import Misfit, RuleResult, XccdfTarget
 from pipeline_core.domain.compliance import Severity, short_id
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire.job import ReportedRule, ReportedScan
+from pipeline_core.wire.report import ReportedRule, ReportedScan
 
 FILE_LIMIT = 32 * 1024 * 1024  # bytes, gzipped: real results of 50 MB take 4
 UNPACKED_LIMIT = 128 * 1024 * 1024  # bytes

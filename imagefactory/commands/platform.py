@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from imagefactory import folders, options, registration, screen
+from imagefactory.commands import catalog
 from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused, Misused
 from imagefactory.screen import Format
+from imagefactory.waiting import Patience
 
 commands = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 
@@ -33,11 +35,16 @@ def register(
         bool, typer.Option("--dry-run", help="Only print what it would rebuild, and for how long.")
     ] = False,
     drop_used: _DropUsed = False,
+    submit: Annotated[
+        bool, typer.Option("--submit", help="First bring the files of the catalog, and wait for them.")
+    ] = False,
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
     """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale.
+
+    A catalog with a file that is not admitted is refused: --submit does what `catalog submit --wait` does first.
 
     With --canary, the steps are tried on the named images alone, in place of a trial that runs; all others keep those
     in force. A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change
@@ -46,11 +53,16 @@ def register(
     named = [options.image_of(each) for each in canaries]
     if named and drop_used:
         raise Misused("--drop-used has no use with --canary: say it when the trial is promoted")
+    if submit and dry_run:
+        raise Misused("--submit has no use with --dry-run, which needs no file")
     loaded, client = folders.load_platform(folder), options.client_of(url, ca_file)
     if dry_run:
         plan = client.plan_platform(loaded.catalog, loaded.bundle, named)
         _show(plan, _plan_lines(str(loaded.bundle.digest), plan), output)
         return
+    if submit:
+        patience = Patience(limit=3600.0, every=15.0, report=screen.note)
+        catalog.demand_good(catalog.bring(client, folder, [], None, patience))
     answer = registration.register_platform(client, loaded, drop_used=drop_used, canaries=named)
     _show(answer, _lines(answer), output)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from local import azurite, ca, processes
 from local.arm import launch, vault
 from local.arm.identity import rights
+from local.defender import Defender
 from local.real_packer import RealPacker
 from local.run import storage
 from local.run.watch import WatchedProgram
@@ -27,6 +28,7 @@ BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 _SUBNET = ("rg-network", "vnet-factory", "snet-machines")  # resource group, network, subnet
 QUARANTINE, LIVE = "quarantine", "live"
 TAGS = {"cost-centre": "4711 & 4712"}
+_SCAN_EVERY = 2.0  # seconds between two rounds; on Azure a scan takes seconds to minutes
 FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
 PUBLISHER_CLIENT = "66666666-6666-4666-8666-666666666666"
 CLEANER_CLIENT = "67676767-6767-4767-8767-676767676767"
@@ -90,6 +92,7 @@ def running(
         storage.prepare(store, arm)
         # Containers reach storage through the roles of their identity, which Azurite does not know.
         arm.ask("POST", "storage", {"blob": store.blob, "queue": store.queue})
+        stack.enter_context(_scanner_of(store, arm))
         _limit_function(arm)
         # As in a subscription whose Azure Policy demands a tag: a resource that is made without it fails the run.
         arm.ask("POST", "tag-policy", {"tag": next(iter(TAGS))})
@@ -98,6 +101,13 @@ def running(
         made = Stack(folder=folder, arm=arm, azurite=store, host=host, url=url, settings=settings)
         stack.callback(lambda: made.host.stop())
         yield made
+
+
+@contextlib.contextmanager
+def _scanner_of(store: azurite.RunningAzurite, arm: launch.RunningArm) -> Iterator[None]:
+    """Defender for Storage, which scans what is written and tags it. Azurite does not know it."""
+    with storage.open_blobs(store, arm) as blobs, Defender(service=blobs).watching(every=_SCAN_EVERY):
+        yield
 
 
 def _start_arm(

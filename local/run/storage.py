@@ -27,7 +27,7 @@ TABLES = ("images", "index", "capacity")
 _OPERATOR = "55555555-5555-4555-8555-555555555555"  # the person or program that deploys
 # Azurite is on this machine: no proxy of the environment is asked (azure-core, RequestsTransport: use_env_settings).
 _DIRECT: dict[str, Any] = {"use_env_settings": False}
-CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance")
+CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance", "catalog-quarantine", "catalog")
 
 
 class OperatorCredential:

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from imagefactory import folders, registration
 from imagefactory.client import Client
+from imagefactory.commands import catalog
 from imagefactory.failures import Unreachable
 from imagefactory.registration import ExpectedVersion
+from imagefactory.waiting import Patience
 from local.run import demonstration
 from local.run.stack import CHECKOUT, LIVE, Stack
 from local.run.watch import find_dead
@@ -23,11 +25,22 @@ IMAGES = (
 )
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
+_TOOL_LOOK = 2.0  # seconds between two looks at the files of tools
 _RETRY = 1.0  # seconds between two questions to a factory that is out of reach
 _SLOW_LOOK = 5.0  # seconds that a look may take
 _QUIET_LOOKS = 2  # in a single look, a build may have ended and the next build not have begun
 _PATIENCE = 180.0  # seconds that the factory may not answer, say because Azurite or the machine stood still
 _BOUND = 150.0  # seconds that each part of the story may take
+
+
+def bring_tools(admin: Client, images: Path, seconds: float) -> None:
+    """Bring the files of a run's tools, as `imagefactory catalog submit --from --wait` does. Safe to repeat.
+
+    Raises CommandRefused where one is refused, Unreachable where one is not admitted within `seconds`.
+    """
+    patience = Patience(limit=seconds, every=_TOOL_LOOK, report=lambda text: None)
+    done = catalog.bring(admin, images, [], images / demonstration.FILES, patience)
+    catalog.demand_good(done)
 
 
 class StoryError(Exception):
@@ -73,6 +86,7 @@ class Story:
         """Register the platform steps and the seven images as the `imagefactory` command does, parents first."""
         images = demonstration.prepare(CHECKOUT / "images", self.stack.folder / demonstration.FOLDER)
         platform = folders.load_platform(images)
+        self._patiently(lambda: bring_tools(self.admin, images, self.bound))
         self._patiently(lambda: registration.register_platform(self.admin, platform))
         for name in IMAGES:
             folder = folders.load_image(images / name)
@@ -190,7 +204,8 @@ class Story:
                 raise StoryError(f"{name} is blocked: {view['detail']}")
 
     def _client(self, subject: str, role: str) -> Client:
-        return Client(url=self.stack.url, token=self.stack.token(subject, roles=(role,)))
+        token = self.stack.token(subject, roles=(role,))
+        return Client(url=self.stack.url, token=token, ca_file=str(self.stack.arm.ca_file))
 
     def _until(self, what: str, is_done: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + self.bound

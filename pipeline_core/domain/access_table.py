@@ -74,6 +74,7 @@ class ApiOperation(Enum):
     LIST_RECEIVERS = "list_receivers"
     GET_RECEIVER = "get_receiver"
     LIST_POISON = "list_poison"
+    LIST_TOOLS = "list_tools"
     SHOW_FLEET = "show_fleet"
     SHOW_DIFF = "show_diff"
     SHOW_POISON = "show_poison"
@@ -105,6 +106,8 @@ class ApiOperation(Enum):
     PLAN_PLATFORM = "plan_platform"
     PROMOTE_TRIAL = "promote_trial"
     END_TRIAL = "end_trial"
+    SUBMIT_TOOL = "submit_tool"
+    REMOVE_TOOL = "remove_tool"
     PUT_POLICY = "put_policy"
     ACCEPT_RELEASE = "accept_release"
     ACCEPT_GALLERIES = "accept_galleries"
@@ -208,6 +211,7 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.LIST_RECEIVERS: _factory("list receivers", READERS),
     _O.GET_RECEIVER: Rule(deed="see the receiver", who=dict.fromkeys(SubjectKind, READERS)),
     _O.LIST_POISON: Rule(deed="see the poisoned message", who=_SEES_POISON),
+    _O.LIST_TOOLS: _factory("list the files of tools", READERS),
     _O.SHOW_FLEET: _factory("see the fleet", READERS),
     _O.SHOW_DIFF: _read_images("compare its versions"),
     _O.SHOW_POISON: Rule(deed="see the poisoned message", who=_SEES_POISON),
@@ -237,6 +241,8 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.PLAN_PLATFORM: _factory("plan a change of the platform steps", SECOPS),
     _O.PROMOTE_TRIAL: _factory("put a trial of platform steps in force", SECOPS),
     _O.END_TRIAL: _factory("end a trial of platform steps", SECOPS),
+    _O.SUBMIT_TOOL: _factory("bring files of tools", SECOPS),
+    _O.REMOVE_TOOL: _factory("remove files of tools", SECOPS),
     _O.PUT_POLICY: _factory("change the policy", SECOPS),
     _O.ACCEPT_RELEASE: _factory("accept an older release of a source", SECOPS),
     _O.ACCEPT_GALLERIES: _factory("accept what the galleries show", SECOPS),

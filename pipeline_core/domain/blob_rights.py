@@ -4,7 +4,7 @@ A token gives these rights (ADR 33). It names single blobs, so the names of all 
 This module must not know how a token is made or checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, unique
@@ -12,6 +12,8 @@ from enum import Enum, unique
 from pipeline_core.domain import attempts
 from pipeline_core.domain.names import Digest
 
+# The container of tools that were admitted: a blob is named by the SHA-256 of its content. Only the factory writes it.
+CATALOG = "catalog"
 # Files of evidence, as the builder names them. No other file can be written.
 MANIFEST = "manifest.json"
 GOSS, SMOKE, HYGIENE = "goss.json", "smoke.json", "hygiene.json"
@@ -70,13 +72,23 @@ _WRITE_ONCE = frozenset({BlobRight.READ, BlobRight.CREATE})
 _WRITE_ON = frozenset({BlobRight.READ, BlobRight.CREATE, BlobRight.APPEND})
 
 
-def rights_of(folder: str, stage: str, *, job: Digest, bundles: tuple[Digest, ...]) -> BlobRights:
-    """What the attempt with this folder needs: its three inputs to read, and the files of its own folder to write.
+def tool_place(sha256: str) -> BlobPlace:
+    """Where the file of an admitted tool is."""
+    return BlobPlace(container=CATALOG, name=sha256)
+
+
+def rights_of(
+    folder: str, stage: str, *, job: Digest, bundles: tuple[Digest, ...], tools: Iterable[str] = ()
+) -> BlobRights:
+    """What the attempt with this folder needs: its inputs to read, and the files of its own folder to write.
+
+    `bundles` are the team's and the platform's, `tools` the SHA-256 of each file that the job takes from the catalog.
 
     READ of a file that it writes is needed to recognise the own write whose answer was lost.
     """
     inputs = [BlobPlace(container="jobs", name=f"{job}.json")]
     inputs += [BlobPlace(container="bundles", name=f"{digest}.tar.gz") for digest in bundles]
+    inputs += map(tool_place, tools)
     files = (attempts.STARTED, attempts.REPORT, *EVIDENCE[stage])
     return {
         **dict.fromkeys(inputs, _READ),

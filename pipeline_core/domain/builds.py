@@ -250,7 +250,7 @@ _TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 _RESULTS: Mapping[Phase, frozenset[Result]] = {
     Phase.PENDING: frozenset({Result.CANCELLED, Result.SUPERSEDED, Result.WITHDRAWN}),
     Phase.BUILDING: frozenset({Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
-    Phase.VERIFYING: frozenset({Result.FAILED, Result.CANCELLED}),
+    Phase.VERIFYING: frozenset({Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
     Phase.PUBLISHING: frozenset({Result.SUCCEEDED, Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
     Phase.FINISHED: frozenset(),
 }
@@ -289,12 +289,12 @@ def wait_until(build: Build, at: datetime) -> Build:
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
     """The finished build. Raises UnlistedTransition.
 
-    A build that is withdrawn before its machine was made has no version: nobody may look for the one that it was to
-    make, and its input can be built again.
+    A build that is withdrawn before its version was proven has none: nobody may look for the one that it was to make,
+    or has made in quarantine, and its input can be built again.
     """
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")
-    has_none = build.phase is Phase.BUILDING and result is Result.WITHDRAWN
+    has_none = build.phase.has_container and result is Result.WITHDRAWN
     return replace(
         build,
         version=None if has_none else build.version,

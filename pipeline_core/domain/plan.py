@@ -25,6 +25,7 @@ class RestReason(Enum):
 
     UNREGISTERED = "unregistered"  # the image was deleted
     CURRENT = "current"  # the current version has the desired fingerprint
+    NOT_ADMITTED = "not-admitted"  # a tool that it needs is not admitted: there is no file to build with
     UNKNOWN = "unknown"  # its desired inputs are not known yet
     WAITS_FOR_ANCESTOR = "waits-for-ancestor"  # an ancestor is stale and will be rebuilt first
     IN_FLIGHT = "in-flight"  # a build of this input is on its way

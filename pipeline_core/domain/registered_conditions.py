@@ -1,16 +1,18 @@
 """The conditions that come from what an image is registered with: source, place, grants, tools, channel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from pipeline_core.domain import approvals, releases, waivers
+from pipeline_core.domain import approvals, releases, staged_tools, waivers
 from pipeline_core.domain.approvals import Approval, ApprovalState
 from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import LIVE
+from pipeline_core.domain.names import LIVE, Digest
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
-from pipeline_core.domain.staleness import World, find_step_down
+from pipeline_core.domain.staged_tools import CatalogTool
+from pipeline_core.domain.staleness import Platform, World, find_step_down
+from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.domain.waivers import JudgedWaiver, WaiverState
 
 _NAMED = 3  # waivers that a message names
@@ -84,6 +86,42 @@ def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     return tuple(found)
+
+
+def unadmitted(
+    head: ImageHead, platform: Platform | None, known: Mapping[Digest, ToolRecord]
+) -> tuple[CatalogTool, ...]:
+    """The tools that the image names and whose files builds may not use. `known` has every record.
+
+    It does not matter whether the image is current: it may have a tool in it that was refused since.
+    """
+    if platform is None:
+        return ()
+    catalog = platform.steps_of(head.name).catalog
+    named = [catalog[each] for each in head.registration.catalog if each in catalog]
+    return tuple(sorted(tool for tool in named if not _is_admitted(known.get(Digest(tool[2])))))
+
+
+def of_admission(missing: Sequence[CatalogTool], known: Mapping[Digest, ToolRecord]) -> tuple[Condition, ...]:
+    """What keeps an image that needs these tools from being built; nothing where all files are admitted."""
+    if not missing:
+        return ()
+    found = [known.get(Digest(tool[2])) for tool in missing]
+    records = [record for record in found if record is not None]
+    refused = [record for record in records if record.state is ToolState.REFUSED]
+    because = f" ({refused[0].reason})" if refused else ""
+    return (
+        Condition(
+            type=ConditionType.CATALOG_NOT_ADMITTED,
+            since=min((record.at for record in records), default=None),
+            reason="FileRefused" if refused else "FileNotAdmitted",
+            message=f"{staged_tools.why_not(missing)}{because}; it is built by itself as soon as the file is there",
+        ),
+    )
+
+
+def _is_admitted(record: ToolRecord | None) -> bool:
+    return record is not None and record.state is ToolState.ADMITTED
 
 
 def of_approval(

@@ -41,6 +41,12 @@ class Platform:
         """The steps and the catalog that the image is to be built with: those on trial for a canary alone."""
         return self if self.trial is None or image not in self.trial.images else self.trial
 
+    @property
+    def tools(self) -> frozenset[tuple[str, str, str]]:
+        """Every tool of the catalog in force and of the one on trial: builds need their files."""
+        on_trial = () if self.trial is None else self.trial.catalog.values()
+        return frozenset((*self.catalog.values(), *on_trial))
+
     def describe(self, digest: Digest) -> str:
         """A digest of platform steps for a person, with the word that it is, or was, on trial only."""
         if digest == self.digest:

@@ -57,10 +57,12 @@ def sources_in(content: bytes) -> Mapping[str, object]:
     return _document_in(content, sources.SETTINGS) or {}
 
 
-def check_sources(content: bytes) -> tuple[Finding, ...]:
-    """What the guard objects to in a platform bundle's settings on sources of packages."""
+def check_sources(content: bytes, *, is_in_force: bool = False) -> tuple[Finding, ...]:
+    """What the guard objects to in a platform bundle's settings on sources of packages; see `sources.check_sources`."""
     text = _file_in(content, sources.SETTINGS)
-    return () if text is None else sources.check_sources(_parsed(text), names_in(content))
+    if text is None:
+        return ()
+    return sources.check_sources(_parsed(text), names_in(content), is_in_force=is_in_force)
 
 
 def _document_in(content: bytes, name: str) -> Mapping[str, object] | None:

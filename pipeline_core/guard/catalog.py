@@ -25,7 +25,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9]
 _HOST_LENGTH = 253
 # The last part becomes a file's name in the image; no part begins with a dot, so none leads outside.
 _URL = re.compile(
-    r"https://[a-z0-9.-]+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*/[A-Za-z0-9_][A-Za-z0-9._~+-]*", re.ASCII
+    r"https://[a-z0-9.-]+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*/[A-Za-z0-9_][A-Za-z0-9._~+-]{0,254}", re.ASCII
 )
 _URL_LENGTH = 2000
 _FLOATING = re.compile(rf"(?:^|[./_-])(?:{'|'.join(FLOATING_WORDS)})(?:$|[./_-])", re.ASCII | re.IGNORECASE)
@@ -53,10 +53,10 @@ def check_catalog(catalog: Mapping[str, object]) -> tuple[Finding, ...]:
 def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) -> tuple[Finding, ...]:
     """What keeps the tools of one build from being staged; `check_catalog` has passed the catalog.
 
-    The address may differ from the catalog's (a mirror that was registered since), but its host must be listed.
+    The address may differ from the catalog's, if a catalog with another one was registered since, and is asked by
+    nobody but a builder or platform steps of the release before. Its host must be listed.
     """
-    hosts = catalog.get("hosts")
-    allowed = frozenset(map(str, hosts)) if isinstance(hosts, list) else frozenset()
+    allowed = hosts_of(catalog)
     known = {entry.id: entry for entry in entries_of(catalog)}
     found: list[Finding] = []
     for position, entry in enumerate(staged):
@@ -80,6 +80,12 @@ def entries_of(catalog: Mapping[str, object]) -> tuple[CatalogEntry, ...]:
     found = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
     made = [CatalogEntry(**{key: str(entry.get(key, "")) for key in _REQUIRED}) for entry in found]
     return tuple(sorted(made, key=lambda entry: entry.id))
+
+
+def hosts_of(catalog: Mapping[str, object]) -> frozenset[str]:
+    """The hosts that files may come from."""
+    hosts = catalog.get("hosts")
+    return frozenset(map(str, hosts)) if isinstance(hosts, list) else frozenset()
 
 
 def is_floating(text: str) -> bool:

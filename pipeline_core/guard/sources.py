@@ -21,7 +21,8 @@ NO_PROXY_LIMIT = 50
 NEVER_BY_PROXY = ("localhost", "127.0.0.1", "::1", "169.254.169.254", "168.63.129.16")
 
 _TOP = ("build", "deployed", "releases")
-_BUILD = ("repositories", "proxy", "noProxy", "pipIndex", "catalogMirror")
+_BUILD = ("repositories", "proxy", "noProxy", "pipIndex")
+_FORMER = ("catalogMirror",)  # keys of platform steps of an older release, which their own scripts read
 _DEPLOYED = ("repositories", "proxy")
 _REPOSITORY = ("id", "name", "baseurl", "gpgKey", "caCertificate")
 _REQUIRED = ("id", "baseurl", "gpgKey")
@@ -32,7 +33,6 @@ _PORT = r"(:[1-9][0-9]{0,4})?"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][ A-Za-z0-9._(),/-]{0,199}", re.ASCII)
 _ADDRESS = re.compile(rf"https://{_HOST}{_PORT}(/[A-Za-z0-9._~+$-]+)*/?", re.ASCII)
-_FILES = re.compile(rf"https://{_HOST}(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*", re.ASCII)  # no port: catalog
 # A build that asks nothing asks these already. As a source of the build alone, each file that names one is a finding.
 _PUBLIC = re.compile(
     r"https://(([a-z0-9.-]+\.)?pypi\.org|pypi\.python\.org|files\.pythonhosted\.org)(:[0-9]+)?(/.*)?"
@@ -50,9 +50,15 @@ _IMAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(?<!.{64})", re.ASCII)
 _LENGTH = 1000
 
 
-def check_sources(document: object, names: Collection[str]) -> tuple[Finding, ...]:
-    """Every finding in the settings of a platform bundle with the files `names`."""
-    return tuple(islice(_findings(document, names), FINDING_LIMIT))
+def check_sources(
+    document: object, names: Collection[str], *, is_in_force: bool = False
+) -> tuple[Finding, ...]:
+    """Every finding in the settings of a platform bundle with the files `names`.
+
+    `is_in_force`: the bundle was registered before, perhaps by an older release. Its keys are let pass.
+    """
+    former = _FORMER if is_in_force else ()
+    return tuple(islice(_findings(document, names, former), FINDING_LIMIT))
 
 
 def environment_of(document: Mapping[str, object]) -> Mapping[str, str]:
@@ -75,7 +81,7 @@ def environment_of(document: Mapping[str, object]) -> Mapping[str, str]:
     return found
 
 
-def _findings(document: object, names: Collection[str]) -> Iterator[Finding]:
+def _findings(document: object, names: Collection[str], former: Collection[str]) -> Iterator[Finding]:
     if not isinstance(document, Mapping):
         yield _shape("sources", "is not a JSON object", f"give {', '.join(_TOP)}, or {{}}")
         return
@@ -88,7 +94,7 @@ def _findings(document: object, names: Collection[str]) -> Iterator[Finding]:
         if not isinstance(given, Mapping):
             yield _shape(place, "is not a mapping", f"give {', '.join(keys)}, or leave it out")
             continue
-        yield from _unknown(place, given, keys)
+        yield from _unknown(place, {key: given[key] for key in given if key not in former}, keys)
         yield from _repositories(f"{place}.repositories", given.get("repositories"), names)
         yield from _address(f"{place}.proxy", given.get("proxy"), _PROXY, "http://proxy.example.com:3128")
     build = _mapping(document.get("build"))
@@ -102,8 +108,6 @@ def _findings(document: object, names: Collection[str]) -> Iterator[Finding]:
     if isinstance(index, str) and _PUBLIC.fullmatch(index):
         remedy = "leave it out: pip asks it by itself, or give an index of yours"
         yield _finding(GuardRule.SOURCES_ADDRESS, "sources.build.pipIndex", "is a public index", remedy)
-    mirror = build.get("catalogMirror")
-    yield from _address("sources.build.catalogMirror", mirror, _FILES, "https://files.example.com/tools")
     yield from _no_proxy(build.get("noProxy"))
     yield from _releases(document.get("releases"), has_mirror=isinstance(build.get("repositories"), list))
 

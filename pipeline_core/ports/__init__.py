@@ -42,6 +42,7 @@ from pipeline_core.ports.storage import (
     Cell,
     Queues,
     Row,
+    Scanner,
     Tables,
     TableWrite,
     WriteKind,
@@ -69,6 +70,7 @@ __all__ = [
     "Reads",
     "Resources",
     "Row",
+    "Scanner",
     "Secret",
     "Secrets",
     "Signer",
@@ -91,6 +93,7 @@ class Ports:
     tables: Tables
     queues: Queues
     blobs: Blobs
+    scanner: Scanner
     marketplace: MarketplaceOffers
     galleries: Galleries
     containers: Containers

@@ -1,12 +1,13 @@
 """Where records, messages and files are kept: tables, queues and blobs. Every write of a row is conditional."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, unique
 from typing import Protocol
 
 from pipeline_core.domain.blob_rights import BlobRights, BlobToken
+from pipeline_core.domain.tools import ScanAnswer
 
 Cell = str | int | bool
 # In a DELETE or REPLACE of a hint, a row that decides nothing: whatever is stored (If-Match of RFC 9110).
@@ -90,10 +91,19 @@ class BlobFacts:
 
 
 class Blobs(Protocol):
-    """Bytes by (container, name). A stored blob is never overwritten; only bundles that nobody uses are deleted."""
+    """Bytes by (container, name). A stored blob is never overwritten; only bundles that nobody
+    uses, and refused files of tools, are deleted.
+    """
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
+        ...
+
+    def create_from(self, container: str, name: str, parts: Iterable[bytes], *, media_type: str) -> None:
+        """As `create`, from at most 50,000 parts, one in memory at a time. Raises AlreadyExists.
+
+        There is no blob where the parts raise: their error comes through.
+        """
         ...
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
@@ -118,4 +128,12 @@ class Blobs(Protocol):
 
     def delegate(self, rights: BlobRights, *, now: datetime, until: datetime) -> BlobToken:
         """A token with these rights, which ends at `until`, at most 7 days from `now`."""
+        ...
+
+
+class Scanner(Protocol):
+    """A service that scans stored files for malware. It is only asked: storage itself brings it the files."""
+
+    def ask(self, container: str, name: str) -> ScanAnswer:
+        """What is known about the blob now. UNKNOWN where nothing is. Raises NotFound."""
         ...

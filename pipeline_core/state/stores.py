@@ -7,6 +7,7 @@ from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.archive.moves import ArchiveStore
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
@@ -63,6 +64,7 @@ class Records:
     reserved: ReservedNameStore
     rates: RateStore
     days: DayStore
+    tools: ToolStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

@@ -121,7 +121,7 @@ def _captures_of(base: Foundation) -> Captures:
 def _launcher_of(base: Foundation, policy: PolicyParts, captures: Captures) -> Launcher:
     return Launcher(
         records=base.records,
-        documents=base.effects.documents,
+        effects=base.effects,
         blobs=base.ports.blobs,
         captures=captures,
         waivers=policy.waivers,

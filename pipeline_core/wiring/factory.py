@@ -17,6 +17,8 @@ from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
+from pipeline_core.services.catalog.admission import ToolAdmission
+from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.cascade import Cascade
@@ -95,6 +97,8 @@ class Factory:
     bundles: Bundles
     platforms: Platforms
     platform_plans: PlatformPlans
+    admission: ToolAdmission
+    submissions: Submissions
     sources: Sources
     recovery: Recovery
     policy: Policies
@@ -171,6 +175,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         bundles=images.bundles,
         platforms=images.platforms,
         platform_plans=parts.views.platform_plans,
+        admission=images.admission,
+        submissions=images.submissions,
         sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,

@@ -10,6 +10,7 @@ from pipeline_core.ports import Ports, Row
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.needed_tools import NeededTools
 from pipeline_core.services.effects.notices import Notices
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
@@ -19,6 +20,7 @@ from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.archive.moves import ArchiveStore
 from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
@@ -142,6 +144,7 @@ def records_of(
         reserved=ReservedNameStore(tables),
         rates=RateStore(tables, reader),
         days=DayStore(tables, reader),
+        tools=ToolStore(tables, reader),
     )
 
 
@@ -149,12 +152,14 @@ def _effects_of(
     ports: Ports, records: Records, deployment: Deployment, outbox: Outbox, notices: Notices
 ) -> Effects:
     recovery_log = RecoveryLog(ports.blobs, records, ports.clock, ports.logs)
+    documents = Documents(ports.blobs, deployment.location)
     return Effects(
         outbox=outbox,
         notices=notices,
         journal=Journal(ports.clock, ports.chance),
         projection=Projection(records, recovery_log, ports.logs),
-        documents=Documents(ports.blobs, deployment.location),
+        documents=documents,
+        needed=NeededTools(ports.blobs, documents, records.tools),
         recovery_log=recovery_log,
         clock=ports.clock,
         chance=ports.chance,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
+from pipeline_core.services.catalog.admission import ToolAdmission
+from pipeline_core.services.catalog.submissions import Submissions
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.latest import Marks
@@ -44,6 +46,8 @@ class ImageParts:
     registrar: Registrar
     bundles: Bundles
     places: Places
+    admission: ToolAdmission
+    submissions: Submissions
 
 
 def images_of(
@@ -101,6 +105,18 @@ def images_of(
         registrar=_registrar_of(base, policy, places, bundles, forms),
         bundles=bundles,
         places=places,
+        admission=ToolAdmission(records=records, effects=effects, blobs=ports.blobs, scanner=ports.scanner),
+        submissions=_submissions_of(base),
+    )
+
+
+def _submissions_of(base: Foundation) -> Submissions:
+    return Submissions(
+        records=base.records,
+        blobs=base.ports.blobs,
+        clock=base.effects.clock,
+        logs=base.effects.logs,
+        deployment=base.deployment,
     )
 
 

@@ -33,6 +33,7 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
     publications = Publications(blobs=ports.blobs, signer=ports.signer)
     provenance = Provenance(
         images=records.images,
+        tools=records.tools,
         blobs=ports.blobs,
         signer=ports.signer,
         deployment=base.deployment,

@@ -11,6 +11,7 @@ from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
 from simulation.chapters.inputs.catalog import CatalogChanges
 from simulation.chapters.inputs.edits import DefinitionEdits
+from simulation.chapters.inputs.files import ToolFiles
 from simulation.chapters.inputs.sources import TwoSources
 from simulation.chapters.inputs.trials import PlatformTrials
 from simulation.chapters.lost_tables import LostTables
@@ -44,6 +45,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     AzureOutages,
     PlatformTrials,
     CatalogChanges,
+    ToolFiles,
     TwoSources,
     DefinitionEdits,
     LateBuilds,

@@ -15,7 +15,7 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import TableWrite, WriteKind
-from pipeline_core.wire.job import REPORT_LIMIT
+from pipeline_core.wire.report import REPORT_LIMIT
 from simulation import fleet, rows
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.faults import Killed

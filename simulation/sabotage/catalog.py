@@ -1,6 +1,5 @@
-"""The rules of catalog and trials: tools are an input, each has its own file, one that leaves is not missed in silence.
-
-Steps on trial are for the images that the trial names.
+"""The rules of catalog, files and trials: tools are an input, each has its own file, one that leaves is not missed in
+silence, no build has a file that was not admitted, and steps on trial are for the images that the trial names.
 """
 
 import contextlib
@@ -11,8 +10,10 @@ from typing import Any
 from pipeline_core.domain import platform_trials, staleness
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.tools import ScanResult
 from pipeline_core.services.builds import launch
 from pipeline_core.services.images.platform import Platforms
+from pipeline_core.state.catalog.tools import ToolStore
 from simulation.sabotage.shape import Sabotage, replaced
 
 _inputs = staleness._inputs
@@ -61,6 +62,13 @@ def _tries_on_all() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _builds_with_any_file() -> Iterator[None]:
+    """A build does not ask whether the files of its tools are admitted."""
+    with replaced(ToolStore, "missing", lambda store, digests: ()):
+        yield
+
+
+@contextlib.contextmanager
 def _keeps_what_was_tried() -> Iterator[None]:
     """A canary whose steps on trial are given up counts as current."""
 
@@ -86,8 +94,16 @@ def _follows_a_canary() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _takes_no_answer_for_a_yes() -> Iterator[None]:
+    """A file that no scanner has an answer about is let in."""
+    with replaced(ScanResult, "lets_in", property(lambda result: result is not ScanResult.FOUND)):
+        yield
+
+
 _WORLD: dict[str, Any] = {"faults": "light", "chapters": ("catalog",)}
 _TRIALS: dict[str, Any] = {"faults": "light", "chapters": ("trials",)}
+_FILES: dict[str, Any] = {"chapters": ("tool-files",)}
 RULES = (
     Sabotage(rule="tools-are-inputs", patch=_keeps_tools, **_WORLD),
     Sabotage(rule="a-tool-has-its-own-file", patch=_takes_the_newest_file, chapters=("catalog",)),
@@ -95,4 +111,7 @@ RULES = (
     Sabotage(rule="a-trial-is-for-its-canaries", patch=_tries_on_all, **_TRIALS),
     Sabotage(rule="canaries-go-back", patch=_keeps_what_was_tried, **_TRIALS),
     Sabotage(rule="nobody-follows-a-canary", patch=_follows_a_canary, **_TRIALS),
+    # Without faults, so that the chapter can watch an image that waits.
+    Sabotage(rule="only-admitted-files", patch=_builds_with_any_file, faults="none", **_FILES),
+    Sabotage(rule="unknown-admits-nothing", patch=_takes_no_answer_for_a_yes, faults="light", **_FILES),
 )

@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, FactoryError, Owner, TransientError
 from pipeline_core.ports import Blobs, Clock, NewContainerGroup
-from pipeline_core.wire.job import BuildJob, ReportedScope
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedScope
 from simulation import rows
 from simulation.faults import Kind
 from simulation.region import EDGE

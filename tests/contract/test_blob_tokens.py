@@ -3,9 +3,11 @@
 What Azurite does not check is what an identity may do: `tests/local/test_storage_front.py` shows that.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from azure.core.credentials import AzureSasCredential
@@ -17,7 +19,7 @@ from builder import azure_client
 from builder.credential import TokenEnded
 from builder.ports import Blobs
 from pipeline_core.adapters.azure.blobs import AzureBlobs
-from pipeline_core.domain import attempts, blob_rights
+from pipeline_core.domain import attempts, blob_rights, tools
 from pipeline_core.domain.blob_rights import BlobPlace, BlobRights, BlobToken
 from pipeline_core.domain.errors import AlreadyExists, NotAllowed, PermanentError, TransientError
 from pipeline_core.domain.names import Digest
@@ -25,6 +27,9 @@ from pipeline_core.wire import blob_token
 from tests.fixtures.azurite import AzuriteForTests
 
 pytestmark = pytest.mark.process
+
+
+TOOL = "c" * 64  # by its name alone: storage does not compare contents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ class Storage:
 @pytest.fixture(scope="module")
 def storage(azurite: AzuriteForTests) -> Storage:
     service = BlobServiceClient(azurite.blob, **azurite.client_options())
-    for name in ("builds", "jobs", "bundles"):
+    for name in ("builds", "jobs", "bundles", tools.SERVED, tools.QUARANTINE):
         if not service.get_container_client(name).exists():
             service.create_container(name)
     return Storage(azurite=azurite, factory=AzureBlobs(service))
@@ -70,7 +75,11 @@ def storage(azurite: AzuriteForTests) -> Storage:
 
 def _rights(build: str, stage: str = "build") -> BlobRights:
     return blob_rights.rights_of(
-        attempts.folder(build, stage, 1), stage, job=Digest("a" * 64), bundles=(Digest("b" * 64),)
+        attempts.folder(build, stage, 1),
+        stage,
+        job=Digest("a" * 64),
+        bundles=(Digest("b" * 64),),
+        tools=(TOOL,),
     )
 
 
@@ -113,6 +122,35 @@ def test_its_inputs_are_read_and_not_written(storage: Storage, builds: tuple[str
     assert blobs.read("bundles", name, limit=10) == b"bundle"
     with pytest.raises(NotAllowed):
         blobs.create("jobs", f"{'a' * 64}.json", b"{}", media_type="application/json")
+
+
+def test_the_file_of_its_tool_is_read_and_no_other_and_none_is_written(
+    storage: Storage, builds: tuple[str, str], tmp_path: Path
+) -> None:
+    other, content = "d" * 64, b"what was admitted"
+    for container, name in ((tools.SERVED, TOOL), (tools.SERVED, other), (tools.QUARANTINE, TOOL)):
+        if storage.factory.find_facts(container, name) is None:
+            storage.factory.create(container, name, content, media_type="application/octet-stream")
+    token = storage.token(_rights(builds[0]))
+    into = tmp_path / "tool"
+    found = storage.builder(token).fetch(tools.SERVED, TOOL, into, limit=100)
+    assert (found, into.read_bytes()) == (hashlib.sha256(content).hexdigest(), content)
+    mine = blob_rights.tool_place(TOOL)
+    for target in (
+        blob_rights.tool_place(other),
+        BlobPlace(container=tools.QUARANTINE, name=TOOL),
+    ):
+        with pytest.raises(PermanentError, match="does not name"):
+            storage.builder(token).read(target.container, target.name, limit=100)
+        with pytest.raises(HttpResponseError) as read:
+            storage.forced(token, mine, target).download_blob().readall()
+        assert read.value.status_code == 403
+    forced = storage.forced(token, mine, mine)
+    for attack in (lambda: forced.upload_blob(b"evil", overwrite=True), forced.delete_blob):
+        with pytest.raises(HttpResponseError) as wrote:
+            attack()
+        assert wrote.value.status_code == 403
+    assert storage.factory.read(tools.SERVED, TOOL, limit=100) == content
 
 
 def test_a_written_report_is_neither_replaced_nor_deleted(storage: Storage, builds: tuple[str, str]) -> None:

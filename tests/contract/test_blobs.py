@@ -183,3 +183,28 @@ def test_the_media_type_reaches_azure(azurite: AzuriteForTests, unique_name: Cal
         AzureBlobs(service).create(name, "a.json", b"{}", media_type="application/json")
         properties = container.get_blob_client("a.json").get_blob_properties()
         assert properties.content_settings.content_type == "application/json"
+
+
+@pytest.mark.parametrize("parts", [[b"a"], [b"a", b"bc"]], ids=["one", "many"])
+def test_a_blob_is_made_from_parts(shelf: Shelf, parts: list[bytes]) -> None:
+    shelf.blobs.create_from(shelf.name, "a", iter(parts), media_type="text/plain")
+    assert shelf.read("a") == b"".join(parts)
+
+
+def test_parts_never_overwrite_a_blob(shelf: Shelf) -> None:
+    shelf.create("a", b"first")
+    with pytest.raises(AlreadyExists):
+        shelf.blobs.create_from(shelf.name, "a", iter([b"second"]), media_type="text/plain")
+    assert shelf.read("a") == b"first"
+
+
+def test_parts_that_fail_leave_no_blob_and_keep_their_error(shelf: Shelf) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"begun"
+        raise KeyError("the source")
+
+    with pytest.raises(KeyError, match="the source"):
+        shelf.blobs.create_from(shelf.name, "a", parts(), media_type="text/plain")
+    assert shelf.blobs.find_facts(shelf.name, "a") is None
+    shelf.blobs.create_from(shelf.name, "a", iter([b"whole"]), media_type="text/plain")
+    assert shelf.read("a") == b"whole"

@@ -4,7 +4,7 @@ A fleet is built on twins; what outlives a loss of tables is brought to Azurite 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -64,6 +64,9 @@ class Blobs:
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         self.inner.create(self.prefix + container, name, content, media_type=media_type)
+
+    def create_from(self, container: str, name: str, parts: Iterable[bytes], *, media_type: str) -> None:
+        self.inner.create_from(self.prefix + container, name, parts, media_type=media_type)
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         return self.inner.read(self.prefix + container, name, limit=limit)

@@ -26,7 +26,7 @@ from pipeline_core.domain import attempts, blob_rights
 from pipeline_core.domain.names import Digest
 from pipeline_core.ports import GroupState, NewContainerGroup
 from pipeline_core.wire import blob_token
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from tests.local.arm import conftest as emulator
 from tests.unit.adapters.test_bodies import CONFIGURATION
 from tests.unit.builder import samples

@@ -20,13 +20,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demonstration.prepare(IMAGES, target)  # a second time, as after a restart
 
 
-def test_the_catalog_of_a_run_is_the_shipped_one_and_a_tool_that_says_it_is_a_demonstration(
+def test_the_catalog_of_a_run_has_the_shipped_tools_and_one_that_says_it_is_a_demonstration(
     made: Path,
 ) -> None:
     own, shipped = (json.loads((each / "catalog.json").read_text("utf-8")) for each in (made, IMAGES))
-    assert [entry for entry in own["entries"] if entry not in shipped["entries"]] == [demonstration.TOOL]
-    assert {*own["hosts"]} == {*shipped["hosts"], demonstration.HOST}
-    assert all("demonstration" in demonstration.TOOL[key] for key in ("id", "url"))
+    names = {(entry["id"], entry["version"]) for entry in shipped["entries"]}
+    agent = (demonstration.AGENT["id"], demonstration.AGENT["version"])
+    assert {(entry["id"], entry["version"]) for entry in own["entries"]} == {*names, agent}
+    assert own["hosts"] == [demonstration.HOST]
+    assert "demonstration" in agent[0]
+
+
+def test_each_tool_of_a_run_has_a_file_that_was_made_here(made: Path) -> None:
+    entries = json.loads((made / "catalog.json").read_text("utf-8"))["entries"]
+    files = {path.name: path.read_bytes() for path in (made / demonstration.FILES).iterdir()}
+    assert files.keys() == {entry["url"].rpartition("/")[2] for entry in entries}
+    for entry in entries:
+        content = files[entry["url"].rpartition("/")[2]]
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        assert content.startswith(b"imagefactory demonstration artifact: ")
 
 
 def test_the_shipped_images_and_catalog_hold_nothing_of_the_demonstration() -> None:
@@ -39,7 +51,7 @@ def test_the_base_of_a_run_names_the_tool_and_is_otherwise_the_shipped_one(made:
         yaml.safe_load((each / demonstration.BASE / "image.yaml").read_text("utf-8"))
         for each in (made, IMAGES)
     )
-    assert own["spec"]["build"].pop("catalog") == [demonstration.TOOL["id"]]
+    assert own["spec"]["build"].pop("catalog") == [demonstration.AGENT["id"]]
     assert own == shipped
 
 
@@ -49,7 +61,7 @@ def test_the_images_of_a_run_are_accepted_and_its_platform_steps_too(made: Path)
     assert [str(folders.load_image(made / name).definition.name) for name in names] == names
 
 
-def test_the_digest_of_the_tool_is_that_of_the_documented_text() -> None:
-    text = f"imagefactory demonstration artifact: {demonstration.TOOL['id']} {demonstration.TOOL['version']}"
-    assert text in (IMAGES / "README.md").read_text("utf-8")
-    assert demonstration.TOOL["sha256"] == hashlib.sha256(f"{text}\n".encode()).hexdigest()
+def test_the_page_says_what_the_files_are() -> None:
+    page = (IMAGES / "README.md").read_text("utf-8")
+    assert demonstration.content_of(demonstration.AGENT).decode().strip() in page
+    assert demonstration.HOST in page

@@ -12,7 +12,7 @@ from pipeline_core.domain.compliance import RuleFinding
 from pipeline_core.domain.definitions import ComplianceTarget, Verification
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.wire.job import REPORT_LIMIT, ReportedScan
+from pipeline_core.wire.report import REPORT_LIMIT, ReportedScan
 from tests.oscap.conftest import CONTENT, LEFT_OUT, PROFILE, TAILORED, Scanned, Scanner
 
 pytestmark = [pytest.mark.timeout(200)]

@@ -1,5 +1,6 @@
 """The builder's program as a container of the emulator, with the real Packer: from the job's blob to the report."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from builder.packer import provisioners
+from builder.packer import guest, provisioners
 from local.guest import replies
 from local.real_packer import RealPacker
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob, StagedTool
+from pipeline_core.wire.report import BuildReport
 from tests.fixtures.azurite import AzuriteForTests
 from tests.packer import workbench
 from tests.packer.workbench import Workbench
@@ -53,17 +55,52 @@ def test_the_builder_runs_the_real_packer_and_reports_what_it_made(
     assert home.arm.ask("GET", "requests")["refused"] == []
 
 
-def _store(blobs: BlobServiceClient, azurite: AzuriteForTests, job: BuildJob) -> None:
+def test_a_tool_of_the_catalog_reaches_the_guest_from_our_own_storage_and_no_vendor_is_asked(
+    home: Workbench, azurite: AzuriteForTests
+) -> None:
+    content = bytes(range(256)) * 4096  # 1 MiB, which is no text
+    digest = samples.digest_of(content)
+    entry = {"id": "agent", "version": "1.0.0", "url": "https://example.com/agent.rpm", "sha256": digest}
+    catalog = json.dumps({"hosts": ["example.com"], "entries": [entry]})
+    platform = samples.pack({**samples.PLATFORM, "catalog.json": catalog})
+    tool = StagedTool(**entry, file="agent.rpm")
+    job = home.root_job(catalog=(tool,), platform=samples.digest_of(platform))
+    with BlobServiceClient(azurite.blob, **azurite.client_options()) as blobs:
+        _store(blobs, azurite, job, platform)
+        blobs.get_blob_client("catalog", digest).upload_blob(content, overwrite=True)
+        ended = _run(home, azurite, job)
+        place = f"{job.build}/build-1"
+        log = _read(blobs, f"{place}/log.txt").decode()
+        assert ended == 0, log
+        assert BuildReport.from_wire(_read(blobs, f"{place}/result.json")).succeeded, log
+    uploads = [each for each in home.asked(job) if each["kind"] == "upload"]
+    sent = [each for each in uploads if each["path"] == guest.tool_upload(digest)]
+    assert [each["sha256"] for each in sent] == [digest]
+    # The scripts around it: it comes with the last preparation, behind the restart.
+    at, paths = uploads.index(sent[0]), [each["path"] for each in uploads]
+    assert paths[at - 1] == f"{guest.UPLOADS}/imagefactory-catalog.json"
+    assert f"{guest.UPLOADS}/imagefactory-bundle.tar.gz" not in paths[at:]
+    # The proxy of the container knows Azure alone: whatever else was asked is a refusal.
+    assert home.arm.ask("GET", "requests")["refused"] == []
+    assert "example.com" not in log
+
+
+def _store(
+    blobs: BlobServiceClient,
+    azurite: AzuriteForTests,
+    job: BuildJob,
+    platform: bytes = samples.PLATFORM_CONTENT,
+) -> None:
     with QueueServiceClient(azurite.queue, **azurite.client_options()) as queues:
         if "build-events" not in {queue.name for queue in queues.list_queues()}:
             queues.create_queue("build-events")
     there = {container.name for container in blobs.list_containers()}
-    for name in {"jobs", "bundles", "builds"} - there:
+    for name in {"jobs", "bundles", "builds", "catalog"} - there:
         blobs.create_container(name)
     for container, name, content in (
         ("jobs", f"{samples.digest_of(job.to_wire())}.json", job.to_wire()),
         ("bundles", f"{job.bundle}.tar.gz", samples.BUNDLE_CONTENT),
-        ("bundles", f"{job.platform}.tar.gz", samples.PLATFORM_CONTENT),
+        ("bundles", f"{job.platform}.tar.gz", platform),
     ):
         blobs.get_blob_client(container, name).upload_blob(content, overwrite=True)
 

@@ -153,6 +153,7 @@ class Workbench:
             (folder / script.file).write_bytes(script.content.encode())
         (folder / "bundle.tar.gz").write_bytes(samples.BUNDLE_CONTENT)
         (folder / "platform.tar.gz").write_bytes(samples.PLATFORM_CONTENT)
+        (folder / provisioners.TOOLS).mkdir()
         (folder / "catalog.json").write_text("[]", encoding="utf-8")
         asked = ports.question(job, samples.PLATFORM)
         (folder / ports.ASKED).write_text(json.dumps(asked), encoding="utf-8")

@@ -42,7 +42,7 @@ def test_the_factory_has_the_catalog_of_a_demonstration_and_not_the_shipped_one(
     with Shell(served.desk, served.environment) as shell:
         printed, status = shell.run(f"imagefactory platform register '{CHECKOUT}/images'", _LIMIT)
     assert status == 1, printed
-    assert f"has no '{demonstration.TOOL['id']}', which {demonstration.BASE}" in printed
+    assert f"has no '{demonstration.AGENT['id']}', which {demonstration.BASE}" in printed
 
 
 @pytest.mark.parametrize("name", ORDER)

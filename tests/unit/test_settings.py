@@ -153,6 +153,7 @@ WRONG = [
     ("FACTORY_SIGNING_KEY", "https://example.vault.azure.net/secrets/provenance"),
     ("FACTORY_SIGNING_KEY_FILE", "/does/not/exist.pem"),
     ("FACTORY_UNPROVEN", "delete"),
+    ("FACTORY_TOOL_SCANNER", "nobody"),
     ("FACTORY_RESOURCE_TAGS", "cost-centre=4711"),
     ("FACTORY_TRUSTED_LAUNCH_CAPTURE", "snapshot"),
 ]
@@ -273,6 +274,11 @@ def test_tags_that_cannot_be_given_are_refused_with_the_reason(text: str, said: 
 def test_what_is_not_proven_stays_in_latest_unless_a_setting_excludes_it() -> None:
     assert not read().deployment().excludes_unproven
     assert read(FACTORY_UNPROVEN="exclude").deployment().excludes_unproven
+
+
+def test_files_of_tools_are_scanned_by_defender_unless_a_setting_says_otherwise() -> None:
+    assert not read().azure().tools_scanned_elsewhere
+    assert read(FACTORY_TOOL_SCANNER="elsewhere").azure().tools_scanned_elsewhere
 
 
 def test_trusted_launch_is_captured_by_documented_ways_unless_a_setting_says_otherwise() -> None:

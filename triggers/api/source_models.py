@@ -1,11 +1,14 @@
-"""The bodies about followed Marketplace sources. Texts of an answer are for people; `reason` is a person's own."""
+"""The bodies about what comes from outside: followed Marketplace sources, and the files of tools.
+
+Texts of an answer are for people; `reason` of a request is a person's own.
+"""
 
 from datetime import datetime
 
 from pydantic import AliasPath, Field
 
 from triggers.api.forms.names import ReleaseText
-from triggers.api.forms.shown import ImageShown, ReleaseShown, Text
+from triggers.api.forms.shown import FileShown, ImageShown, ReleaseShown, Text
 from triggers.api.models import Answer, ReasonedRequest
 
 
@@ -67,3 +70,44 @@ class FollowedSources(Answer):
     """Every source that was ever followed, by its key."""
 
     sources: tuple[FollowedSource, ...]
+
+
+class ToolFile(Answer):
+    """What the factory knows about one file: `requested`, `quarantined`, `admitted` or `refused`, and why.
+
+    `size` is in bytes, 0 before the file was seen. `scanned_by` names the scanner, or says that none was asked.
+    """
+
+    sha256: FileShown
+    state: Text
+    at: datetime
+    size: int
+    scanned_by: str | None
+    reason: str
+    by: str
+
+
+class ToolEntry(Answer):
+    """A file that was asked for or that the catalog in force names. Builds wait for one that `is_missing`."""
+
+    sha256: FileShown
+    record: ToolFile | None
+    named_by: tuple[str, ...]
+    is_missing: bool
+
+
+class ToolEntries(Answer):
+    """Every such file, by its SHA-256."""
+
+    tools: tuple[ToolEntry, ...]
+
+
+class UploadOffer(Answer):
+    """The file's record and, where it is to be brought, the address that takes it by one PUT until `until`.
+
+    The address is a secret of the caller. It can write this one file once, and nothing else.
+    """
+
+    record: ToolFile
+    address: str | None
+    until: datetime | None

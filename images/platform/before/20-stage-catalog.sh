@@ -1,28 +1,20 @@
 #!/usr/bin/env bash
-# Downloads the tools that the definition names (spec.build.catalog), verifies each by its SHA-256 and stores it
-# as /opt/stage/Tools/ID/VERSION/FILE. Nothing is installed, made executable, started or enrolled.
+# Stages the tools that the definition names (spec.build.catalog): each file, which the builder has sent from the
+# factory's own storage, is verified by its SHA-256 and laid down as /opt/stage/Tools/ID/VERSION/FILE. Nothing is
+# downloaded, installed, made executable, started or enrolled.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
 catalog=${IMAGEFACTORY_CATALOG:?}
+tools=${IMAGEFACTORY_TOOLS:?the builder is older than these platform steps: see docs/operations.md, upgrade}
 stage=${IMAGEFACTORY_STAGE:-/opt/stage/Tools}
-
-# With a mirror (platform/sources/settings.json) no other host is asked, nor allowed.
-asked=$(mktemp --directory)
-trap 'rm -rf -- "$asked"' EXIT
-mirror=$("$BASH" "$platform/platform/sources/sources.sh" catalog "$catalog" "$asked/entries.json")
-"$BASH" "$platform/platform/sources/sources.sh" catalog "$platform/catalog.json" "$asked/catalog.json" >/dev/null
 
 export ANSIBLE_NOCOLOR=1 ANSIBLE_RETRY_FILES_ENABLED=0 ANSIBLE_ROLES_PATH="$platform/roles"
 ansible-playbook --connection local --inventory localhost, \
-  --extra-vars "agent_stage_entries_file=$asked/entries.json agent_stage_catalog_file=$asked/catalog.json" \
-  --extra-vars "agent_stage_folder=$stage" \
-  -- "$platform/platform/stage-catalog.yml" || {
-  [[ -z $mirror ]] || echo "stage: $mirror must have each tool as SHA256/FILE; the tool that failed is named above" >&2
-  exit 1
-}
+  --extra-vars "agent_stage_entries_file=$catalog agent_stage_tools=$tools agent_stage_folder=$stage" \
+  -- "$platform/platform/stage-catalog.yml"
 
-# The check, by another tool than the one that downloaded: every file has its digest in the list, no file is missing in
+# The check, by another tool than the one that compared: every file has its digest in the list, no file is missing in
 # the list, and no file is executable.
 cd -- "$stage"
 listed=

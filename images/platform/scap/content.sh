@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Prints the path of the SCAP Security Guide's content for RHEL 9: one file hardens and scans.
 #
-# If the catalog has `scap-security-guide`, that release archive is downloaded, verified by its SHA-256 and unpacked into
-# the folder of the first argument. Otherwise the archive of settings.json is, by its SHA-512: the guide's project
-# publishes that one. Without either, Red Hat's package is installed, whose signature dnf verifies. If settings.json
-# names a SHA-256 of the content, any other content is refused. Further arguments are options for dnf.
+# If the catalog has `scap-security-guide`, that release archive, which the builder has sent from the factory's own
+# storage, is verified by its SHA-256 and unpacked into the folder of the first argument. Otherwise Red Hat's package is
+# installed, whose signature dnf verifies. If settings.json names a SHA-256 of the content, any other content is
+# refused. Further arguments are options for dnf.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
@@ -12,39 +12,32 @@ into=${1:?which folder}
 content=/usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml
 python=/usr/libexec/platform-python
 [[ -x $python ]] || python=python3
-
 settings=$platform/platform/scap/settings.json
-"$python" - "$platform/catalog.json" "$settings" >"$into/guide.json" <<'END'
+
+digest=$("$python" - "$platform/catalog.json" <<'END'
 import json, sys
 
-catalog, settings = (json.load(open(path, encoding="utf-8")) for path in sys.argv[1:])
-entries = [each for each in catalog["entries"] if each["id"] == "scap-security-guide"]
-archive = settings.get("archive")
-print(json.dumps(entries or ([archive] if archive else [])))
-END
-"$BASH" "$platform/platform/sources/sources.sh" catalog "$into/guide.json" "$into/mirrored.json" >/dev/null
-found=$("$python" - "$into/mirrored.json" <<'END'
-import json, sys
-
-for entry in json.load(open(sys.argv[1], encoding="utf-8")):
-    bits = 256 if "sha256" in entry else 512
-    print(entry["url"], bits, entry[f"sha{bits}"])
+entries = json.load(open(sys.argv[1], encoding="utf-8"))["entries"]
+print("".join(each["sha256"] for each in entries if each["id"] == "scap-security-guide"))
 END
 )
-if [[ -n $found ]]; then
-  read -r url bits digest <<<"$found"
-  curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 600 --retry 3 \
-    --output "$into/guide.zip" -- "$url"
-  printf '%s  %s\n' "$digest" "$into/guide.zip" | "sha${bits}sum" --check --status || {
-    echo "scap: $url is not the archive that is pinned by SHA-$bits" >&2
+pins=$("$python" -c 'import json, sys; print("yes" if json.load(open(sys.argv[1])).get("archive") else "")' "$settings")
+if [[ -n $pins ]]; then # of an older release: without this, another content would take its place in silence
+  echo "scap: settings.json has an archive: name it in catalog.json as scap-security-guide, by its SHA-256" >&2
+  exit 1
+fi
+if [[ -n $digest ]]; then
+  archive=${IMAGEFACTORY_TOOLS:?the builder is older than these platform steps}/$digest
+  [[ -e $archive ]] || { echo "scap: the builder has not sent the guide's archive ($digest)" >&2; exit 1; }
+  printf '%s  %s\n' "$digest" "$archive" | sha256sum --check --status || {
+    echo "scap: the guide's archive is another one than the catalog pins ($digest)" >&2
     exit 1
   }
-  pinned_archive=1
-  content=$("$python" - "$into" <<'END'
+  content=$("$python" - "$archive" "$into" <<'END'
 import pathlib, sys, zipfile
 
-into = pathlib.Path(sys.argv[1])
-with zipfile.ZipFile(into / "guide.zip") as archive:
+into = pathlib.Path(sys.argv[2])
+with zipfile.ZipFile(sys.argv[1]) as archive:
     (name,) = [each for each in archive.namelist() if each.rsplit("/", 1)[-1] == "ssg-rhel9-ds.xml"]
     (into / "ssg-rhel9-ds.xml").write_bytes(archive.read(name))
 print(into / "ssg-rhel9-ds.xml")
@@ -60,7 +53,7 @@ if [[ -n $pinned ]]; then
     echo "scap: $content is not the content that settings.json pins ($pinned)" >&2
     exit 1
   }
-elif [[ -z ${pinned_archive:-} ]]; then
+elif [[ -z $digest ]]; then
   echo "scap: nothing pins the content; this is what Red Hat's repository has" >&2
 fi
 printf '%s\n' "$content"

@@ -5,8 +5,6 @@
     sources.sh options FOLDER       dnf's options, one on a line, that use the sources of the build and change nothing
                                     of the machine; what they name is written into FOLDER
     sources.sh release IMAGE        the release that a base stays on, and `eus`; nothing without one
-    sources.sh catalog FROM TO      copies a catalog, or a list of its entries, with the addresses that a build asks;
-                                    prints the mirror, or an empty line
     sources.sh only-build           hosts that only a build reaches, one on a line
 
 IMAGEFACTORY_SYSTEM is a folder that stands for the machine, in tests. Runs in the guest: RHEL 9's own Python 3.9,
@@ -130,26 +128,6 @@ def release(settings: Mapping[str, Any], image: str) -> str:
     return f"{found['releasever']} eus" if found.get("eus") else str(found["releasever"])
 
 
-def catalog(settings: Mapping[str, Any], given: Any) -> Any:
-    """The catalog, or the list of entries, with the mirror's addresses alone where there is a mirror.
-
-    A file is `DIGEST/FILE` there, so it is found by its digest, and keeps its name.
-    """
-    mirror = (settings.get("build") or {}).get("catalogMirror")
-    if not mirror:
-        return given
-    if isinstance(given, list):
-        return [
-            {
-                **each,
-                "url": f"{mirror}/{each.get('sha256') or each['sha512']}/{each['url'].rsplit('/', 1)[1]}",
-            }
-            for each in given
-        ]
-    host = _HOST.match(mirror)
-    return {**given, "hosts": [host[1] if host else ""], "entries": catalog(settings, given["entries"])}
-
-
 def only_build(settings: Mapping[str, Any]) -> list[str]:
     """The hosts that a build uses and no deployed machine does."""
     return sorted(_hosts(settings.get("build") or {}) - _hosts(settings.get("deployed") or {}))
@@ -157,7 +135,7 @@ def only_build(settings: Mapping[str, Any]) -> list[str]:
 
 def _hosts(part: Mapping[str, Any]) -> set[str]:
     addresses = [each["baseurl"] for each in part.get("repositories") or ()]
-    addresses += [part[key] for key in ("proxy", "pipIndex", "catalogMirror") if part.get(key)]
+    addresses += [part[key] for key in ("proxy", "pipIndex") if part.get(key)]
     return {found[1] for found in map(_HOST.match, addresses) if found}
 
 
@@ -226,10 +204,6 @@ def main(words: Sequence[str]) -> int:
             print("\n".join(options(settings, machine, words[1])))
         elif words[:1] == ["release"] and len(words) == 2:
             print(release(settings, words[1]))
-        elif words[:1] == ["catalog"] and len(words) == 3:
-            found = catalog(settings, json.loads(Path(words[1]).read_text(encoding="utf-8")))
-            Path(words[2]).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-            print((settings.get("build") or {}).get("catalogMirror") or "")
         elif words == ["only-build"]:
             print("\n".join(only_build(settings)))
         else:

@@ -27,7 +27,7 @@ class Configuration:
     `signing_key_file` (a PEM file) gives the key that signs provenance. `tags` are SecOps' own, on every resource
     that the adapters create. `receivers_vault_uri` is the vault of the receivers' signing secrets. `team_groups` are
     the groups of Entra that prove a team: by object id in lower case, or by name. `token_versions` are the versions
-    of access tokens that count.
+    of access tokens that count. `tools_scanned_elsewhere`: no scanner of this account is asked about the tools' files.
     """
 
     subscription_id: str
@@ -54,6 +54,7 @@ class Configuration:
     tags: Mapping[str, str] = field(default_factory=dict)
     team_groups: Mapping[str, TeamName] = field(default_factory=dict)
     token_versions: Literal["1.0", "2.0", "both"] = "both"  # noqa: S105 - versions of tokens
+    tools_scanned_elsewhere: bool = False
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
         """The place of a gallery. Raises NotFound if the settings do not name it."""

@@ -14,10 +14,12 @@ from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.adapters.azure.queues import AzureQueues
 from pipeline_core.adapters.azure.resources import AzureResources
+from pipeline_core.adapters.azure.scanner import DefenderScanner
 from pipeline_core.adapters.azure.secrets import AzureSecrets
 from pipeline_core.adapters.azure.signing import KeyPlace, KeyVaultSigner
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.azure.web import HttpsWeb
+from pipeline_core.adapters.elsewhere import ScannedElsewhere
 from pipeline_core.adapters.key_file import KeyFileSigner
 from pipeline_core.adapters.reads import ThreadedReads
 from pipeline_core.adapters.system import SystemChance, SystemClock
@@ -38,6 +40,7 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
         tables=AzureTables(clients.tables, chance),
         queues=AzureQueues(clients.queues),
         blobs=AzureBlobs(clients.blobs),
+        scanner=ScannedElsewhere() if place.tools_scanned_elsewhere else DefenderScanner(clients.blobs),
         marketplace=AzureMarketplaceOffers(clients.compute(place.subscription_id)),
         galleries=AzureGalleries(clients.compute, clients.publisher, clients.cleaner, place),
         containers=AzureContainers(clients.containers, place),

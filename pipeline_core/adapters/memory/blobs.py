@@ -4,7 +4,7 @@ import bisect
 import hashlib
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +37,10 @@ class MemoryBlobs:
             if name in self._blobs.get(container, {}):
                 raise AlreadyExists(f"{container}/{name} exists already and is never overwritten")
             self._put(container, name, content, media_type)
+
+    def create_from(self, container: str, name: str, parts: Iterable[bytes], *, media_type: str) -> None:
+        """As `create`, from parts."""
+        self.create(container, name, b"".join(parts), media_type=media_type)
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""

@@ -12,6 +12,7 @@ from pipeline_core.adapters.memory.logs import MemoryLogs
 from pipeline_core.adapters.memory.marketplace import MemoryMarketplaceOffers
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.resources import MemoryResources
+from pipeline_core.adapters.memory.scanner import MemoryScanner
 from pipeline_core.adapters.memory.secrets import MemorySecrets
 from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.adapters.memory.tables import MemoryTables
@@ -32,6 +33,7 @@ class MemoryPorts(Ports):
     tables: MemoryTables
     queues: MemoryQueues
     blobs: MemoryBlobs
+    scanner: MemoryScanner
     marketplace: MemoryMarketplaceOffers
     galleries: MemoryGalleries
     containers: MemoryContainers
@@ -49,6 +51,7 @@ class MemoryPorts(Ports):
 def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
     """A world without anything except these galleries."""
     clock = ManualClock()
+    blobs = MemoryBlobs(clock)
     return MemoryPorts(
         clock=clock,
         chance=SeededChance(seed),
@@ -56,7 +59,8 @@ def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
         logs=MemoryLogs(),
         tables=MemoryTables(),
         queues=MemoryQueues(clock),
-        blobs=MemoryBlobs(clock),
+        blobs=blobs,
+        scanner=MemoryScanner(blobs),
         marketplace=MemoryMarketplaceOffers(),
         galleries=MemoryGalleries(clock=clock, names=tuple(galleries)),
         containers=MemoryContainers(clock=clock),

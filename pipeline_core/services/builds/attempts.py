@@ -7,19 +7,30 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, platform_call, retry
+from pipeline_core.domain import attempts, azure_codes, blob_rights, platform_call, retry
 from pipeline_core.domain.attempts import AttemptGroup
+from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    MalformedMessage,
+    NotFound,
+    Owner,
+    PermanentError,
+)
 from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers, NewContainerGroup
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Outages, Paused
 from pipeline_core.state.capacity import SlotReleased
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport
 
 _LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
+_MESSAGE = 4000  # characters of a failure that are kept
+_TOKEN_ENDED = f"exit code {blob_rights.ENDED_EXIT}"  # as `ContainerGroup.detail` begins
+_NO_IMAGE = "Failed to pull image"  # an event without a code; learn container-instances-troubleshooting
 _MARKER_LIMIT = 16 * 1024  # bytes; a marker's text is one line
 
 
@@ -83,6 +94,24 @@ class Attempts:
             return ""
         text = found.get("text") if isinstance(found, dict) else None
         return " ".join(text.split()) if isinstance(text, str) else ""
+
+    def loss_of(self, build: Build, *, has_begun: bool) -> Failure:
+        """The failure of an attempt that is gone without a report: first the cause, where the platform named one."""
+        text = "the container group never began to run"
+        error_class = ErrorClass.CAPACITY
+        if has_begun:
+            text = "the container ended, fell silent or ran out of time without a report; its log is kept"
+            error_class = ErrorClass.EVICTION
+        cause = self.find_text(build, attempts.GIVEN_UP)
+        if cause.partition(" | ")[0] == _TOKEN_ENDED:
+            text = "the container's token for its files had ended before it could report; each attempt gets a new one"
+            return Failure(error_class=ErrorClass.TOKEN, message=text, owner=Owner.PLATFORM)
+        named = azure_codes.find_in_text(cause, Occasion.CALL)
+        if named is not None and named.error_class is not None:
+            error_class = named.error_class
+        elif _NO_IMAGE in cause:
+            error_class = ErrorClass.REGISTRY
+        return Failure(error_class=error_class, message=(f"{cause}: {text}" if cause else text)[:_MESSAGE])
 
     def find_facts(self, build: Build, name: str) -> BlobFacts | None:
         """Size and time of a file that the attempt left, or None."""

@@ -7,8 +7,14 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, blob_rights, builds, gates, pauses, retry
-from pipeline_core.domain.azure_code import Occasion
+from pipeline_core.domain import (
+    attempts,
+    builds,
+    gates,
+    pauses,
+    retry,
+    staged_tools,
+)
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -20,6 +26,7 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import GiveUp, TryAgain
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
@@ -32,7 +39,7 @@ from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _LAST_LOOK = timedelta(minutes=5)  # between two looks at a container that runs: its builder reports its end
@@ -47,9 +54,6 @@ _FRESH = timedelta(seconds=30)
 _WANTED = timedelta(hours=1)  # after its slot, a build that nothing held back counts as wanted
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
-
-_TOKEN_ENDED = f"exit code {blob_rights.ENDED_EXIT}"  # as `ContainerGroup.detail` begins
-_NO_IMAGE = "Failed to pull image"  # an event without a code; learn container-instances-troubleshooting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,33 +112,18 @@ class ContainerStage:
         if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created the group between the two looks
-            failure = self._loss_of(build.value, has_begun=has_begun)
+            failure = self.attempts.loss_of(build.value, has_begun=has_begun)
             return self._retry(build, failure, has_begun=has_begun)
         return self._launch(build)  # a wait for quota or budget has no limit
-
-    def _loss_of(self, build: Build, *, has_begun: bool) -> Failure:
-        """The failure of an attempt that is gone without a report: first the cause, where the platform named one."""
-        text = "the container group never began to run"
-        error_class = ErrorClass.CAPACITY
-        if has_begun:
-            text = "the container ended, fell silent or ran out of time without a report; its log is kept"
-            error_class = ErrorClass.EVICTION
-        cause = self.attempts.find_text(build, attempts.GIVEN_UP)
-        if cause.partition(" | ")[0] == _TOKEN_ENDED:
-            text = "the container's token for its files had ended before it could report; each attempt gets a new one"
-            return Failure(error_class=ErrorClass.TOKEN, message=text, owner=Owner.PLATFORM)
-        named = azure_codes.find_in_text(cause, Occasion.CALL)
-        if named is not None and named.error_class is not None:
-            error_class = named.error_class
-        elif _NO_IMAGE in cause:
-            error_class = ErrorClass.REGISTRY
-        return Failure(error_class=error_class, message=(f"{cause}: {text}" if cause else text)[:_MESSAGE])
 
     def _launch(self, stored: Stored[Build]) -> Progress:
         build, now = stored.value, self.effects.clock.now()
         turn = self._find_turn(build, now)  # first: a pause of SecOps closes it (`Pauses`)
         if turn is None:
             return Wait(delay=self.wait)
+        missing = self.launcher.find_missing(build)
+        if missing:
+            return self._end_without(build, turn, missing)
         if turn > 1 or not self._has_just_paid(build, now):
             wait = self._pay(build, now)
             if wait is not None:
@@ -158,6 +147,20 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _end_without(self, build: Build, turn: int, missing: tuple[CatalogTool, ...]) -> Progress:
+        """End a build whose tools are not admitted any more: its slot goes back, and nothing counts as a failure.
+
+        None is started before they are; then the image's next look starts one. As for a build that nobody wants, the
+        turn keeps other handlers from creating the group.
+        """
+        left = self.attempts.clear(build)
+        if left is not None:
+            return self._later(left)
+        if not self._takes_turn(build, turn):
+            return Wait(delay=self.wait)
+        head = self.records.images.get_head(build.image)
+        return Unwanted(head=head, why=staged_tools.why_not(missing))
 
     def _find_unwanted(self, build: Build, turn: int, now: datetime) -> Progress | None:
         """What ends a build that has waited or is tried again, and that nobody wants any more; None where it goes on.

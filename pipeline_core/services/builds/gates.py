@@ -15,7 +15,7 @@ from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.versions.parent_scores import ParentScores
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

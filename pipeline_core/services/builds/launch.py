@@ -27,20 +27,17 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, Perman
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.guard import bundles
-from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
-from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.services.versions.inherited import InheritedHardening
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import blob_token
 from pipeline_core.wire import job as wire
-from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
-_Tool = tuple[str, str, str]  # its id, its version and the SHA-256 of its file
 _LEASE_MARGIN = timedelta(
     hours=1
 )  # a build's resources may outlive its deadline by this much, and up to an hour more
@@ -64,7 +61,7 @@ class Launcher:
     records: Records
     blobs: Blobs
     captures: Captures
-    documents: Documents
+    effects: Effects
     waivers: WaiverGrants
     inherited: InheritedHardening
     deployment: Deployment
@@ -74,7 +71,7 @@ class Launcher:
 
         Repeated within an hour, also at the same time, it writes the same blob.
         """
-        definition = self.documents.definition(build.definition)
+        definition = self.effects.documents.definition(build.definition)
         job = self._job(build, definition, self._prepare(build, definition), now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
@@ -93,9 +90,23 @@ class Launcher:
         """The rights of this attempt, for no other folder, and for no longer than it can run."""
         inputs = (build.inputs.bundle, build.inputs.platform)
         stage = build.phase.stage
-        rights = blob_rights.rights_of(attempts.folder_of(build), stage, job=Digest(digest), bundles=inputs)
+        rights = blob_rights.rights_of(
+            attempts.folder_of(build), stage, job=Digest(digest), bundles=inputs, tools=job.stored
+        )
         until = blob_rights.ends_at(now, stage, definition.build.timeout)
         return blob_token.to_wire(self.blobs.delegate(rights, now=now, until=until))
+
+    def find_missing(self, build: Build) -> tuple[CatalogTool, ...]:
+        """The tools that the present stage of the build needs and that are not admitted: it would have no file.
+
+        Each version counts as scanned, as it does where a build is planned: that asks for no floor.
+        """
+        definition = self.effects.documents.definition(build.definition)
+        own = self.effects.needed.own(build, definition, is_scanned=True)
+        named = build.inputs.catalog if build.phase is Phase.BUILDING else ()
+        return self.effects.needed.missing_of(
+            [*named, *((each.id, each.version, each.sha256) for each in own)]
+        )
 
     def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
         if build.phase is not Phase.BUILDING:  # the machine has the disk of the version
@@ -124,7 +135,7 @@ class Launcher:
 
     def discard(self, build: Build) -> None:
         """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
-        definition = self.documents.definition(build.definition)
+        definition = self.effects.documents.definition(build.definition)
         if definition.os.security_type is not SecurityType.STANDARD:
             self.captures.discard(build)
 
@@ -142,6 +153,7 @@ class Launcher:
         source = self._source(build, prepared.gallery) if is_build else quarantined
         volumes = tuple(map(_volume, definition.build.volumes)) if is_build else ()
         hardening = self._hardening(build, definition)
+        tests = self._tests(build, definition)
         return wire.BuildJob(
             schema_version=2 if volumes or hardening != wire.JobHardening() else 1,
             build=str(build.id),
@@ -155,7 +167,8 @@ class Launcher:
             plan=None if prepared.os.plan is None else wire.Plan.of(prepared.os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
-            tests=_tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image)),
+            tools=self._own_tools(build, definition, tests),
+            tests=tests,
             serves=tuple(_served(each) for each in definition.serves),
             waived=self._waived(definition) if is_build else (),
             volumes=volumes,
@@ -229,9 +242,10 @@ class Launcher:
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:
-        """The staged tools with their addresses. The digests come from the build's own inputs.
+        """The staged tools. Their digests come from the build's own inputs, and name the files in our storage.
 
-        Cost: one read of the platform bundle where the catalog in force has another version of a tool by now, or none.
+        The name of the file is the last part of its address, in the catalog in force or in that of the build's
+        platform steps.
         """
         if not build.inputs.catalog:
             return ()
@@ -241,16 +255,26 @@ class Launcher:
         )
         if not urls.keys() >= set(build.inputs.catalog):
             urls = {**self._pinned(build.inputs.platform), **urls}
-        return tuple(
-            wire.StagedTool(id=tool[0], version=tool[1], url=_url(urls, tool), sha256=tool[2])
-            for tool in build.inputs.catalog
-        )
+        return tuple(_staged(tool, _url(urls, tool)) for tool in build.inputs.catalog)
 
-    def _pinned(self, platform: Digest) -> Mapping[_Tool, str]:
+    def _own_tools(
+        self, build: Build, definition: ImageDefinition, tests: wire.Tests
+    ) -> tuple[wire.StagedTool, ...]:
+        """What the platform's own steps of the stage use, from the catalog of the build's platform steps."""
+        own = self.effects.needed.own(build, definition, is_scanned=bool(tests.profile))
+        return tuple(_staged((each.id, each.version, each.sha256), each.url) for each in own)
+
+    def _pinned(self, platform: Digest) -> Mapping[CatalogTool, str]:
         """The addresses in the catalog that the build was planned with: its bundle of platform steps holds it."""
-        content = self.blobs.read("bundles", f"{platform}.tar.gz", limit=COMPRESSED_LIMIT)
-        entries = guard.entries_of(bundles.catalog_in(content) or {})
-        return {(each.id, each.version, each.sha256): each.url for each in entries}
+        return {
+            (each.id, each.version, each.sha256): each.url
+            for each in self.effects.needed.catalog_of(platform)
+        }
+
+    def _tests(self, build: Build, definition: ImageDefinition) -> wire.Tests:
+        """The definition's tests. SecOps' floor counts where the version is verified."""
+        is_build = build.phase is Phase.BUILDING
+        return _tests(definition, ComplianceFloor() if is_build else self.waivers.floor_of(build.image))
 
 
 def _full_hour(moment: datetime) -> datetime:
@@ -259,7 +283,11 @@ def _full_hour(moment: datetime) -> datetime:
     return begun if begun == moment else begun + _HOUR
 
 
-def _url(urls: Mapping[_Tool, str], tool: _Tool) -> str:
+def _staged(tool: CatalogTool, url: str) -> wire.StagedTool:
+    return wire.StagedTool(id=tool[0], version=tool[1], file=url.rpartition("/")[2], sha256=tool[2], url=url)
+
+
+def _url(urls: Mapping[CatalogTool, str], tool: CatalogTool) -> str:
     """The address of this very file. Raises PermanentError (POLICY), which is never the team's fault."""
     if tool not in urls:
         text = f"{tool[0]} {tool[1]} is not in the catalog any more, nor in the catalog of the build's platform steps"

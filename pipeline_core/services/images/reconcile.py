@@ -33,6 +33,7 @@ _SOON = timedelta(seconds=2)
 _PASSES_ON = frozenset(
     {
         RestReason.UNKNOWN,
+        RestReason.NOT_ADMITTED,
         RestReason.BLOCKED,
         RestReason.COOLING_DOWN,
         RestReason.BREAKER_OPEN,
@@ -158,17 +159,16 @@ class Reconciler:
         reason: str = "",
     ) -> _Looked:
         """Observe, plan and apply. The first try uses `known` or `seen`, where the caller has just read it."""
-        is_brief = reason in _BRIEF
         brief = _BRIEF.get(reason)
 
         def look(now: datetime) -> _Looked:
             nonlocal known, seen
             observation = seen or self.observer.observe(image, now, known, brief=brief)
             known, seen = None, None
-            decision = plan.plan(observation.snapshot, now)
+            decision = self.effects.needed.hold(plan.plan(observation.snapshot, now), observation.head)
             self._note(image, decision)
             self._apply(observation, decision, campaign, now)
-            if _leaves_note(decision, is_brief=is_brief):
+            if _leaves_note(decision, is_brief=brief is not None):
                 self.effects.projection.note(image, looks.note_of(observation.snapshot))
             return _Looked(decision=decision, has_descendants=_may_pass_on(observation))
 
@@ -235,7 +235,10 @@ class Reconciler:
 
     def _start_plain(self, observation: Observation, campaign: CampaignId, now: datetime) -> _Queued | None:
         """Start a build where that is all that is to be done; None where the image needs a look of its own."""
-        head, decision = observation.head, plan.plan(observation.snapshot, now)
+        head, decision = (
+            observation.head,
+            self.effects.needed.hold(plan.plan(observation.snapshot, now), observation.head),
+        )
         if head is None or head.value.active is not None or head.value.announce:
             return None
         if not isinstance(decision, StartBuild) or decision.replaces is not None:

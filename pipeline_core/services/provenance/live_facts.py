@@ -25,7 +25,7 @@ from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

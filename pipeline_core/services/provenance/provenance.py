@@ -7,6 +7,7 @@ unknown, and the call raises that error.
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,9 +32,10 @@ from pipeline_core.services.effects import latest
 from pipeline_core.services.provenance import statements
 from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.statements import StatementFacts
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 _CONTAINER = "provenance"
 
@@ -44,6 +46,7 @@ class Provenance:
 
     blobs: Blobs
     images: ImageStore
+    tools: ToolStore
     signer: Signer
     deployment: Deployment
     publications: Publications
@@ -226,7 +229,15 @@ class Provenance:
             parent=parent,
             built=self._built(build),
             builder_image=self.deployment.builder_image,
+            scanned=dict(self._scanned(build)),
         )
+
+    def _scanned(self, build: Build) -> Iterator[tuple[str, str]]:
+        """Who has scanned the files of the build's tools. One read for each."""
+        for _, _, sha256 in build.inputs.catalog:
+            stored = self.tools.find(Digest(sha256))
+            if stored is not None and stored.value.scanned_by:
+                yield sha256, stored.value.scanned_by
 
     def _gallery_of(self, parent: ParentVersion) -> GalleryName:
         """If there is only one live gallery, no record must be read."""

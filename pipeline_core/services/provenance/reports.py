@@ -13,7 +13,7 @@ from pipeline_core.domain.builds import JudgedReport
 from pipeline_core.domain.errors import MalformedMessage, NotFound
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Blobs
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, digests_of
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport, digests_of
 
 _FILES = 500  # of the verify stages of one build: 10 an attempt
 _RESULT = re.compile(rf"[^/]+/verify-([0-9]{{1,6}})/{re.escape(attempts.REPORT)}", re.ASCII)

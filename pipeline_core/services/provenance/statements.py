@@ -1,10 +1,11 @@
 """Write the statement about a version, its inputs, its builder and its evidence: in-toto, SLSA provenance v1.
 
-The same build gives the same bytes: nothing in the statement depends on the current moment. This module reads
-nothing, and signs nothing.
+The same build gives the same bytes: nothing in the statement depends on the current moment, but for who had scanned
+the files of tools. This module reads nothing, and signs nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline_core.deployment import Deployment
@@ -17,7 +18,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import BuildReport, ReportedEvidence
+from pipeline_core.wire.report import BuildReport, ReportedEvidence
 
 BUILD_TYPE = "https://imagefactory.dev/build/v1"
 BUILDER = "https://imagefactory.dev/builder/v1"
@@ -30,7 +31,8 @@ class StatementFacts:
     """Facts that the build's own row lacks: resource ids of the version, its source and its parent, the other report.
 
     `source` is the quarantined version, which is copied. `parent` is empty for a root. `built` lists the files that
-    the build stage kept. They lie beside the files of `verified`.
+    the build stage kept. They lie beside the files of `verified`. `scanned` says by the SHA-256 of a tool's
+    file who has scanned it, or that the factory has not.
     """
 
     subject: str
@@ -38,6 +40,7 @@ class StatementFacts:
     parent: str
     built: tuple[ReportedEvidence, ...]
     builder_image: str
+    scanned: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -114,9 +117,17 @@ def _definition(build: Build, facts: StatementFacts) -> _Json:
             _digested("imagefactory:bundle", inputs.bundle),
             _digested("imagefactory:platform", inputs.platform),
             _digested("imagefactory:definition", build.definition),
-            *(_digested(f"{wire.TOOL}{tool}@{version}", sha256) for tool, version, sha256 in inputs.catalog),
+            *(_tool(tool, facts) for tool in inputs.catalog),
         ],
     }
+
+
+def _tool(tool: tuple[str, str, str], facts: StatementFacts) -> _Json:
+    """A staged tool by its digest, and who scanned its file."""
+    name, version, sha256 = tool
+    told = facts.scanned.get(sha256)
+    scanned: _Json = {} if told is None else {"annotations": {"scannedBy": told}}
+    return {**_digested(f"{wire.TOOL}{name}@{version}", sha256), **scanned}
 
 
 def _origin(build: Build, facts: StatementFacts) -> _Json:

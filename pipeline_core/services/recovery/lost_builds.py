@@ -17,7 +17,7 @@ from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import OPEN
 from pipeline_core.domain.waivers import JudgedWaiver, WaiverState, asked_by
 from pipeline_core.ports import BlobFacts, Blobs
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport
 
 _READ = 5000  # blobs of the builds of one input
 _RESULT = re.compile(rf"[^/]+/(build|verify)-([0-9]+)/{re.escape(REPORT)}", re.ASCII)

@@ -15,7 +15,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.ports import Galleries
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

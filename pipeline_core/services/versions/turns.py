@@ -24,7 +24,7 @@ from pipeline_core.services.versions.lost_parents import LostParents
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

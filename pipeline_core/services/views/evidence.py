@@ -23,7 +23,7 @@ from pipeline_core.domain.names import BuildId, Digest
 from pipeline_core.ports import BlobFacts, Blobs, Logs
 from pipeline_core.services.views.views import EvidenceFile, EvidenceView
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
+from pipeline_core.wire.report import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given out
 _CONTAINER = "builds"

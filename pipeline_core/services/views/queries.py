@@ -8,12 +8,14 @@ from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, Digest, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.staleness import Platform, Stale, Staleness, Unknown, World, detect_staleness
+from pipeline_core.domain.tools import ToolRecord
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.outages.outages import Outages
@@ -75,6 +77,7 @@ class Queries:
         head, snapshot = observation.head.value, observation.snapshot
         opened = self.effects.reads.begin(self.records.breakers.list)
         lost = self.effects.reads.begin(lambda: tuple(origins.lost(self.records, head, snapshot.world.heads)))
+        needed = self.effects.reads.begin(lambda: self._needed(head, snapshot.staleness[name]))
         policy = self.effects.reads.begin(self.held.policy)
         approved = self.effects.reads.begin(lambda: self.held.of_approval(head, snapshot.world))
         with_history = self._begin_history(name, head)
@@ -85,7 +88,8 @@ class Queries:
             *conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold),
             *self._by_platform(head, snapshot.staleness[name], opened()),
         )
-        taken_out = conditions.built_from_taken_out(lost())
+        taken_out, lacks = conditions.built_from_taken_out(lost()), needed()
+        files = self._files_of([head], is_needed=bool(lacks))
         view = image_view(
             head,
             state=decision.why.value if isinstance(decision, DoNothing) else "stale",
@@ -95,6 +99,7 @@ class Queries:
                 *held,
                 *(() if taken_out is None else (taken_out,)),
                 *registered_conditions.of_registration(head, snapshot.world),
+                *_of_files(head, snapshot.world.platform, files, lacks),
                 *registered_conditions.of_source(head, snapshot.world),
                 *approved(),
                 *self.held.below(head, snapshot.world, policy()),
@@ -105,11 +110,11 @@ class Queries:
         return with_history(view)
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
-        """A page of images by name, with their freshness. Eight reads at most, whatever is on the page and is built.
+        """A page of images by name, with their freshness. Nine reads at most, whatever is on the page and is built.
 
         The first one has the heads. The others do not depend on each other, and read what the heads are compared with.
-        Sources are read for a page with roots, and phases for one with builds. An image that was last looked at by an
-        older release costs a read of its parent.
+        Sources are read for a page with roots, files of tools for one with images that name tools, and phases for one
+        with builds. An image that was last looked at by an older release costs a read of its parent.
 
         Conditions come with the same page: poison marks and the breaker are in the head. ApprovalEnds, WaiverEnds,
         Blocked, HeldBack and BuiltFromTakenOut are not among them: they need rows that are read only for a single
@@ -123,6 +128,7 @@ class Queries:
         lineage_read = self.effects.reads.begin(self.records.lineage.read)
         platform_read = self.effects.reads.begin(self._find_platform)
         sources_read = self.effects.reads.begin(lambda: self._sources_of(page.heads))
+        files_read = self.effects.reads.begin(lambda: self._files_of(page.heads))
         phases_read = self._begin_phases(page.heads)
         policy_read = self.effects.reads.begin(self.held.policy)
         marked_read = self.effects.reads.begin(self.unreadable.by_image)
@@ -132,10 +138,12 @@ class Queries:
             hidden |= {str(head.name): str(platform) for head in page.heads}
             platform = None
         world = World(heads=known, sources=sources_read(), platform=platform, broken=faults)
-        phases, policy, marked = phases_read(), policy_read(), marked_read()
+        phases, policy, marked, files = phases_read(), policy_read(), marked_read(), files_read()
         listed = [
             replace(
-                self._listed(head, _around(head, page, world), policy, hidden, marked, _root_of(head, page)),
+                self._listed(
+                    head, _around(head, page, world), policy, hidden, marked, files, _root_of(head, page)
+                ),
                 active_phase=_shown(head, phases.get(head.name)),
             )
             for head in page.heads
@@ -272,6 +280,20 @@ class Queries:
         has_root = any(head.registration.parent is None for head in heads)
         return self.records.sources.followed() if has_root else {}
 
+    def _files_of(
+        self, heads: Sequence[ImageHead], *, is_needed: bool = False
+    ) -> Mapping[Digest, ToolRecord]:
+        """The records of the tools' files; nothing is read where no image names a tool, and it is not needed."""
+        if not is_needed and not any(head.registration.catalog for head in heads):
+            return {}
+        return {stored.value.sha256: stored.value for stored in self.records.tools.list()}
+
+    def _needed(self, head: ImageHead, staleness: Staleness) -> tuple[CatalogTool, ...]:
+        """What the next build lacks, tools of the platform's own steps too; nothing where none is to be built."""
+        if not isinstance(staleness, Stale):
+            return ()
+        return self.effects.needed.missing_of_next(staleness.desired, head.registration)
+
     def _by_platform(
         self, head: ImageHead, staleness: Staleness, breakers: Sequence[Stored[PlatformBreaker]]
     ) -> tuple[Condition, ...]:
@@ -288,6 +310,7 @@ class Queries:
         policy: Policy | Condition,
         hidden: Mapping[str, str],
         marked: Mapping[str, tuple[Condition, ...]],
+        files: Mapping[Digest, ToolRecord],
         root: ImageName | None,
     ) -> ImageView:
         name = str(head.name)
@@ -295,6 +318,7 @@ class Queries:
         held = (
             *conditions.of_image(head, staleness),
             *registered_conditions.of_registration(head, world),
+            *_of_files(head, world.platform, files),
             *registered_conditions.of_source(head, world),
             *self.held.below(head, world, policy, root),
             *marked.get(name, ()),
@@ -306,6 +330,16 @@ class Queries:
                 return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
                 return image_view(head, state="current", conditions=held)
+
+
+def _of_files(
+    head: ImageHead,
+    platform: Platform | None,
+    files: Mapping[Digest, ToolRecord],
+    needed: Sequence[CatalogTool] = (),
+) -> tuple[Condition, ...]:
+    missing = {*needed, *registered_conditions.unadmitted(head, platform, files)}
+    return registered_conditions.of_admission(sorted(missing), files)
 
 
 def _around(head: ImageHead, page: FleetPage, world: World) -> World:

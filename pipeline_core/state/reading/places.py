@@ -17,6 +17,7 @@ from pipeline_core.state import (
     sources,
     unlogged,
 )
+from pipeline_core.state.catalog import tools
 from pipeline_core.state.galleries import observations, unproven, versions
 from pipeline_core.state.grants import approvals, waivers
 from pipeline_core.state.limits import days, rates
@@ -59,6 +60,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/bundles/": bundles.BUNDLES,
     "index/rates/": rates.RATES,
     "index/days/": days.DAYS,
+    "index/tools/": tools.TOOLS,
     "index/unreadable/": unreadable.RECORDS,
     "capacity/slots/stop:": breakers.BREAKERS,
     "capacity/harmed:*/": breakers.HARMED,

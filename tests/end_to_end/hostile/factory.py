@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from imagefactory import folders, registration
 from imagefactory.client import Client
 from imagefactory.main import app
-from local.run import stack, storage
+from local.run import demonstration, stack, storage, story
 from pipeline_core.domain.names import TeamName
 from pipeline_core.domain.receivers import ReceiverId
 from simulation import fleet
@@ -99,7 +99,8 @@ class Week:
         return self.tokens[caller]
 
     def client(self, caller: Caller) -> Client:
-        return Client(url=self.running.url, token=self.token(caller))
+        ca_file = str(self.running.arm.ca_file)
+        return Client(url=self.running.url, token=self.token(caller), ca_file=ca_file)
 
     def filled(self, value: Any) -> Any:
         """A path, body or header with `{name}` replaced by what `facts` has of it."""
@@ -214,7 +215,9 @@ def bundle(text: str) -> tuple[str, bytes]:
 def seed(week: Week) -> None:
     """Two bases, and two images of payments: one of each is deleted, and leaves its live version."""
     admin = week.client(OPERATOR)
-    platform = folders.load_platform(stack.CHECKOUT / "images")
+    images = demonstration.prepare(stack.CHECKOUT / "images", week.folder / demonstration.FOLDER)
+    story.bring_tools(admin, images, 120.0)
+    platform = folders.load_platform(images)
     registration.register_platform(admin, platform)
     admin.put_policy(POLICY, None)
     hook = [{"webhook": HOOK, "events": ["build.failed"]}]

@@ -11,7 +11,8 @@ from builder.attempt import Attempt, BuilderExit
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from pipeline_core.wire import blob_token
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 

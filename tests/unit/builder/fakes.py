@@ -1,5 +1,6 @@
 """Storage and queue as a folder, so that a builder in another process can use them too."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -23,6 +24,11 @@ class FolderBlobs:
             raise NotFound(f"blob {container}/{name} does not exist")
         assert path.stat().st_size <= limit
         return path.read_bytes()
+
+    def fetch(self, container: str, name: str, into: Path, *, limit: int) -> str:
+        content = self.read(container, name, limit=limit)
+        into.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         path = self._place(container, name)

@@ -79,6 +79,20 @@ BUNDLE_CONTENT = pack(BUNDLE)
 PLAN = wire.Plan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
 
 
+TOOL_CONTENT = b"a tool of the catalog"
+TOOL_ENTRY = {
+    "id": "agent",
+    "version": "1.0.0",
+    "url": "https://example.com/agent/agent-1.0.0.rpm",
+    "sha256": hashlib.sha256(TOOL_CONTENT).hexdigest(),
+}
+TOOL = wire.StagedTool(**TOOL_ENTRY, file="agent-1.0.0.rpm")
+# Platform steps whose catalog has this tool.
+PLATFORM_WITH_TOOL = pack(
+    {**PLATFORM, "catalog.json": json.dumps({"hosts": ["example.com"], "entries": [TOOL_ENTRY]})}
+)
+
+
 def digest_of(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -208,6 +222,7 @@ def token_for(job: wire.BuildJob, until: datetime) -> str:
         job.stage,
         job=Digest(digest_of(job.to_wire())),
         bundles=(Digest(job.bundle), Digest(job.platform)),
+        tools=job.stored,
     )
     own = {place: f"sp=rc&sig=signature%2F{number:03d}%3D" for number, place in enumerate(rights)}
     return blob_token.to_wire(BlobToken(until=until, shared="sr=b", own=own))

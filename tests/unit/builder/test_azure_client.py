@@ -1,8 +1,10 @@
 """The Azure client keeps the builder's contract on a real Azurite, over HTTPS and with tokens."""
 
 import base64
+import hashlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,28 @@ def test_a_blob_that_is_too_large_is_refused(blobs: azure_client.AzureBlobs, con
         blobs.read(container, "large", limit=2)
 
 
+def test_a_file_is_streamed_with_the_digest_of_what_came(
+    blobs: azure_client.AzureBlobs, container: str, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 4096 * 40  # 40 MiB: the first request brings 32
+    blobs.create(container, "tool", content, media_type="application/octet-stream")
+    target = tmp_path / "tool"
+    target.write_bytes(b"what a try before left" * 2_000_000)
+    found = blobs.fetch(container, "tool", target, limit=len(content))
+    assert found == hashlib.sha256(content).hexdigest()
+    assert target.read_bytes() == content
+
+
+def test_a_file_that_is_too_large_or_missing_is_refused(
+    blobs: azure_client.AzureBlobs, container: str, tmp_path: Path
+) -> None:
+    blobs.create(container, "tool", b"abc", media_type="application/octet-stream")
+    with pytest.raises(PermanentError, match="larger than 2 bytes"):
+        blobs.fetch(container, "tool", tmp_path / "tool", limit=2)
+    with pytest.raises(NotFound):
+        blobs.fetch(container, "nothing", tmp_path / "tool", limit=2)
+
+
 def test_a_missing_blob_is_not_found(blobs: azure_client.AzureBlobs, container: str) -> None:
     with pytest.raises(NotFound):
         blobs.read(container, "nothing", limit=2)
@@ -116,6 +140,9 @@ class _Elsewhere:
 
     def read(self, _: str, name: str, *, limit: int) -> bytes:
         return self._blobs.read(self._container, name, limit=limit)
+
+    def fetch(self, _: str, name: str, into: Path, *, limit: int) -> str:
+        return self._blobs.fetch(self._container, name, into, limit=limit)
 
     def create(self, _: str, name: str, content: bytes, *, media_type: str) -> None:
         self._blobs.create(self._container, name, content, media_type=media_type)

@@ -6,7 +6,8 @@ import pytest
 
 from builder import inputs
 from builder.settings import BuilderSettings
-from pipeline_core.domain.errors import ErrorClass, NotFound, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, NotFound, Owner, PermanentError, TransientError
+from pipeline_core.wire.job import BuildJob, StagedTool
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs
 
@@ -54,6 +55,55 @@ def test_the_names_of_both_archives_are_listed(tmp_path: Path) -> None:
 
     assert found.bundle.names == frozenset(samples.BUNDLE)
     assert found.platform.names == frozenset(samples.PLATFORM)
+
+
+def tools_of(tmp_path: Path, job: BuildJob, *, stored: bytes | None = samples.TOOL_CONTENT) -> Path:
+    """The folder with the files of the job's tools, whose blob holds `stored`."""
+    samples.store(tmp_path, job, platform=samples.PLATFORM_WITH_TOOL)
+    (tmp_path / "catalog").mkdir()
+    if stored is not None:
+        (tmp_path / "catalog" / samples.TOOL.sha256).write_bytes(stored)
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    inputs.fetch_tools(FolderBlobs(tmp_path), job, folder)
+    return folder
+
+
+def with_tool(**tools: tuple[StagedTool, ...]) -> BuildJob:
+    return samples.root_job(platform=samples.digest_of(samples.PLATFORM_WITH_TOOL), **tools)
+
+
+def test_each_file_comes_once_from_our_own_storage(tmp_path: Path) -> None:
+    job = with_tool(catalog=(samples.TOOL,), tools=(samples.TOOL,))
+    folder = tools_of(tmp_path, job)
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == {
+        samples.TOOL.sha256: samples.TOOL_CONTENT
+    }
+    inputs.fetch_archives(FolderBlobs(tmp_path), job)  # the guard has nothing against it
+
+
+def test_a_tool_of_an_older_factory_is_fetched_by_its_own_steps(tmp_path: Path) -> None:
+    older = samples.TOOL.model_copy(update={"file": ""})
+    assert list(tools_of(tmp_path, with_tool(catalog=(older,)), stored=None).iterdir()) == []
+
+
+def test_a_file_with_another_content_is_the_platforms_finding(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match=r"the file of agent 1\.0\.0 .* has the content of") as caught:
+        tools_of(tmp_path, with_tool(catalog=(samples.TOOL,)), stored=b"another")
+    assert (caught.value.error_class, caught.value.owner) == (ErrorClass.POLICY, Owner.PLATFORM)
+
+
+def test_a_file_that_is_gone_is_tried_again_and_is_nobodys_fault_in_the_team(tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match="is not in the container catalog") as caught:
+        tools_of(tmp_path, with_tool(tools=(samples.TOOL,)), stored=None)
+    assert caught.value.error_class.owner is Owner.PLATFORM
+
+
+def test_a_tool_of_the_platforms_own_steps_must_be_pinned_too(tmp_path: Path) -> None:
+    job = samples.root_job(tools=(samples.TOOL,))  # the catalog of these steps is empty
+    samples.store(tmp_path, job)
+    with pytest.raises(PermanentError, match="catalog-differs"):
+        inputs.fetch_archives(FolderBlobs(tmp_path), job)
 
 
 def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
 from pipeline_core.wire.messages import BUILD_EVENTS, BuildEventMessage
+from pipeline_core.wire.report import BuildReport
 from tests.fixtures.azurite import AzuriteForTests
 from tests.unit.builder import samples
 

@@ -64,6 +64,7 @@ def test_every_call_waits_for_its_role(tmp_path: Path) -> None:
     calls: list[Callable[[PatientBlobs, PatientEvents], object]] = [
         lambda blobs, _: blobs.create("builds", "a", b"1", media_type="text/plain"),
         lambda blobs, _: blobs.read("builds", "a", limit=10),
+        lambda blobs, _: blobs.fetch("builds", "a", tmp_path / "file", limit=10),
         lambda blobs, _: blobs.create_log("builds", "log.txt"),
         lambda blobs, _: blobs.append("builds", "log.txt", b"line", offset=0),
         lambda _, events: events.send("{}"),

@@ -13,7 +13,7 @@ import pytest
 from builder.packer.command import Packer, RunEnd
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.conftest import Run
 from tests.unit.builder.fakes import FolderEvents

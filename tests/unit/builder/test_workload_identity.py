@@ -18,7 +18,7 @@ from builder.packer.command import clean_environment
 from builder.settings import BuilderSettings
 from builder.stop import StopRequest
 from builder.work import AttemptContext
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NOW
 
@@ -17,6 +18,11 @@ _GALLERY = {
     "version": "9.20261121.1",
 }
 _MARKETPLACE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.6.2025112113"}
+
+
+def _tool(name: str, sha256: str) -> dict[str, str]:
+    address = f"https://x.example.com/{name}.rpm"
+    return {"id": name, "version": "7.1", "file": f"{name}.rpm", "url": address, "sha256": sha256}
 
 
 def jobs() -> Sequence[BuildJob]:
@@ -45,7 +51,8 @@ def jobs() -> Sequence[BuildJob]:
             {"kind": "ansible", "path": "playbook.yml"},
             {"kind": "file", "path": "files/app.conf", "destination": "/etc/app.conf"},
         ],
-        "catalog": [{"id": "falcon", "version": "7.1", "url": "https://x.example.com/f", "sha256": "a" * 64}],
+        "catalog": [_tool("falcon", "a" * 64)],
+        "tools": [_tool("goss", "e" * 64)],
         "tests": {
             "goss": "goss.yaml",
             "smoke": ["tests/smoke.sh"],

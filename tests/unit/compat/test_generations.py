@@ -18,9 +18,10 @@ from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.wire import messages, policy, resent
 from pipeline_core.wire.image_yaml.read import read_definition_blob
-from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.job import BuildJob
 from pipeline_core.wire.provenance import Envelope, read_publication, read_statement
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from pipeline_core.wire.report import BuildReport
 from tests.unit.compat import generation, readers, samples
 from tests.unit.compat.generation import Generation
 from tests.unit.domain.factories import BASE, CHILD, NOW

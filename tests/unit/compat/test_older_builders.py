@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from pipeline_core.domain.errors import ErrorClass, Owner
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from tests.unit.compat import forms
 
 

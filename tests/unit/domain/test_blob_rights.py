@@ -26,6 +26,14 @@ def test_an_attempt_writes_in_its_own_folder_and_reads_its_inputs(stage: str) ->
 
 
 @pytest.mark.parametrize("stage", ["build", "verify"])
+def test_an_attempt_reads_the_files_of_its_own_tools_and_no_other_of_the_catalog(stage: str) -> None:
+    given = blob_rights.rights_of(FOLDER, stage, job=JOB, bundles=(), tools=("d" * 64, "e" * 64))
+    of_catalog = {str(place): rights for place, rights in given.items() if place.container == "catalog"}
+    assert of_catalog == {f"catalog/{letter * 64}": {BlobRight.READ} for letter in "de"}
+    assert "catalog-quarantine" not in {place.container for place in given}
+
+
+@pytest.mark.parametrize("stage", ["build", "verify"])
 def test_only_the_log_can_be_added_to_and_the_driver_s_own_notes_cannot_be_written(stage: str) -> None:
     given = blob_rights.rights_of(FOLDER, stage, job=JOB, bundles=())
     names = {place.name.rpartition("/")[2]: rights for place, rights in given.items()}

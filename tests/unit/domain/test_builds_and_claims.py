@@ -31,6 +31,7 @@ ENDS = {
     (Phase.BUILDING, Result.WITHDRAWN),
     (Phase.VERIFYING, Result.FAILED),
     (Phase.VERIFYING, Result.CANCELLED),
+    (Phase.VERIFYING, Result.WITHDRAWN),
     (Phase.PUBLISHING, Result.SUCCEEDED),
     (Phase.PUBLISHING, Result.FAILED),
     (Phase.PUBLISHING, Result.CANCELLED),
@@ -79,8 +80,8 @@ def test_an_end_is_listed_or_raises(before: Phase, result: Result) -> None:
     assert (ended.result, ended.seq) == (result, build.seq + 1)
 
 
-@pytest.mark.parametrize("before", [Phase.BUILDING, Phase.PUBLISHING])
-def test_only_a_build_that_made_its_version_leaves_one_when_it_is_withdrawn(before: Phase) -> None:
+@pytest.mark.parametrize("before", [Phase.BUILDING, Phase.VERIFYING, Phase.PUBLISHING])
+def test_only_a_build_that_proved_its_version_leaves_one_when_it_is_withdrawn(before: Phase) -> None:
     build = make.build(before, version=GalleryVersion(9, 20261121, 1))
     ended = builds.finish(build, Result.WITHDRAWN, LATER)
     claim = claims.settle(make.claim_on(build.inputs, Outcome.IN_FLIGHT), ended)

@@ -284,6 +284,7 @@ def test_a_catalog_is_judged_alike_at_every_door(
     made = scenes.registered({})
     digest = Digest(scenes.sha256(content))
     made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    scenes.admit(made, catalog)
     before = scenes.sources(made).find_platform()
     assert validate(tmp_path) == expected
     assert refusal(lambda: made.factory.platforms.put(digest, catalog, ADMIN)) == expected
@@ -298,6 +299,7 @@ def test_a_catalog_that_is_not_the_one_in_its_bundle_is_not_put_in_force() -> No
     content = platform_bundle(CATALOG)
     digest = Digest(scenes.sha256(content))
     made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    scenes.admit(made, CATALOG)
     other = set_at(CATALOG, ("entries", 0, "version"), "0.4.10")
     assert refusal(lambda: made.factory.platforms.put(digest, other, ADMIN)) == {
         ("catalog-differs", "catalog")

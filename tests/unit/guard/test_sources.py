@@ -31,7 +31,6 @@ FULL: dict[str, Any] = {
         "proxy": "http://proxy.example.com:3128",
         "noProxy": [".example.com", "10.0.0.0/8", "fd00::1"],
         "pipIndex": "https://pypi.example.com/simple/",
-        "catalogMirror": "https://files.example.com/tools",
     },
     "deployed": {
         "repositories": [{**GOOD, "gpgKey": "/etc/pki/rpm-gpg/RPM-GPG-KEY-redhat-release"}],
@@ -45,6 +44,20 @@ FULL: dict[str, Any] = {
 def test_good_settings_have_no_finding(document: dict[str, Any]) -> None:
     assert sources.check_sources(document, KEYS) == ()
     assert schema().is_valid(document)
+
+
+@pytest.mark.parametrize("value", [None, "https://files.example.com/tools"])
+def test_a_key_of_an_older_release_is_let_pass_where_its_platform_steps_are_in_force(
+    value: str | None,
+) -> None:
+    """Each bundle that the release before shipped has it. The builder must not refuse what goes on with them."""
+    document = {"build": {"catalogMirror": value, "pipIndex": None}}
+    content = samples.pack({**samples.PLATFORM, sources.SETTINGS: json.dumps(document)})
+    assert bundles.check_sources(content, is_in_force=True) == ()
+    (finding,) = bundles.check_sources(content)
+    assert finding.place == "sources.build.catalogMirror"
+    other = {"build": {"catalogMirror": value, "mirror": "x"}}
+    assert len(sources.check_sources(other, (), is_in_force=True)) == 1
 
 
 def test_the_settings_that_ship_change_nothing() -> None:
@@ -107,11 +120,7 @@ def test_the_settings_that_ship_change_nothing() -> None:
             GuardRule.SOURCES_ADDRESS,
         ),
         ({"build": {"noProxy": ["*.example.com"]}}, "sources.build.noProxy[0]", GuardRule.SOURCES_SHAPE),
-        (
-            {"build": {"catalogMirror": "https://files.example.com/a/?sig=x"}},
-            "sources.build.catalogMirror",
-            GuardRule.SOURCES_ADDRESS,
-        ),
+        ({"build": {"catalogMirror": None}}, "sources.build.catalogMirror", GuardRule.SOURCES_SHAPE),
         ({"build": {"noProxy": "a"}}, "sources.build.noProxy", GuardRule.SOURCES_SHAPE),
         (
             {"releases": {"rhel9": {"releasever": "9"}}},
@@ -200,7 +209,6 @@ PARTS = st.one_of(
         optional={
             "repositories": REPOSITORIES,
             "proxy": VALUES,
-            "catalogMirror": VALUES,
             "pipIndex": st.one_of(
                 VALUES, st.sampled_from(["https://pypi.org/simple", "https://test.pypi.org"])
             ),

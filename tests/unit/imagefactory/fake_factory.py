@@ -30,6 +30,10 @@ class FakeFactory:
     request: dict[str, Any] = field(default_factory=dict)
     poison: list[dict[str, Any]] = field(default_factory=list)
     shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # plain answers by path
+    tools: dict[str, dict[str, Any]] = field(default_factory=dict)  # records of files, by digest
+    stored: dict[str, bytes] = field(default_factory=dict)  # what its storage took
+    stale_offers: int = 0  # offers of an address although the file is there
+    closed: bool = False  # its storage refuses everything
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -40,6 +44,8 @@ class FakeFactory:
             self.bodies.append(json.loads(body))
         if self.answers:
             return self.answers.pop(0)
+        if method == "PUT" and path.startswith("/quarantine/"):
+            return self._store(path, headers, body)
         if headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(401, "send an access token")
         route, _, query = path.partition("?")
@@ -74,6 +80,13 @@ class FakeFactory:
                 return (204, {}, b"") if status == 200 else (status, sent, content)
             case "GET", ["lineage"]:
                 return self._lineage(asked)
+            case "GET", ["platform", "tools"]:
+                return reply(200, {"tools": [tool_view(each) for each in self.tools.values()]})
+            case "POST", ["platform", "tools", digest]:
+                return self._offer(digest)
+            case "POST", ["platform", "tools", digest, "remove"]:
+                self.request = json.loads(body)
+                return (204, {}, b"") if self.tools.pop(digest, None) else problem(404, "nobody asked")
             case "PUT", ["platform"]:
                 self.platform = json.loads(body)
                 entries = self.platform["catalog"]["entries"]
@@ -81,6 +94,27 @@ class FakeFactory:
                     200, {"bundle": self.platform["bundle"], "catalog": [each["id"] for each in entries]}
                 )
         return problem(404, f"there is nothing at {route}")
+
+    def _offer(self, digest: str) -> tuple[int, dict[str, str], bytes]:
+        record = self.tools.setdefault(digest, tool_record(digest))
+        is_wanted = digest not in self.stored or self.stale_offers > 0
+        self.stale_offers -= 1
+        address = f"{self.url}/quarantine/{digest}?sig=secret" if is_wanted else None
+        return reply(200, {"record": record, "address": address, "until": "2026-11-21T12:00:00Z"})
+
+    def _store(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """One blob, as the storage account takes it: once, with no token of the caller."""
+        digest = path.removeprefix("/quarantine/").partition("?")[0]
+        asked = headers.get("x-ms-blob-type"), headers.get("if-none-match"), headers.get("authorization")
+        if asked != ("BlockBlob", "*", None):
+            return 400, {"x-ms-error-code": "InvalidHeaderValue"}, b""
+        if self.closed:
+            return 403, {"x-ms-error-code": "AuthorizationFailure"}, b""
+        if digest in self.stored:
+            return 409, {"x-ms-error-code": "BlobAlreadyExists"}, b""
+        self.stored[digest] = body
+        self.tools[digest] = tool_record(digest, state="admitted", reason="")
+        return 201, {}, b""
 
     def _lineage(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
         """A page has two images: their levels are counted on it."""
@@ -174,6 +208,31 @@ def image_view(name: str, *, team: str = "payments", **changes: Any) -> dict[str
             }
         ],
         **changes,
+    }
+
+
+def tool_record(digest: str, **changes: Any) -> dict[str, Any]:
+    """What the factory knows about a file, as the API shows it."""
+    return {
+        "sha256": digest,
+        "state": "requested",
+        "at": "2026-11-21T10:00:00Z",
+        "size": 0,
+        "scanned_by": None,
+        "reason": "its file was not brought yet",
+        "by": "",
+        **changes,
+    }
+
+
+def tool_view(record: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the list of files."""
+    missing = record["state"] != "admitted"
+    return {
+        "sha256": record["sha256"],
+        "record": record,
+        "named_by": ["falcon 7.18.0"],
+        "is_missing": missing,
     }
 
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.process
 
 BASH = shutil.which("bash") or "/bin/bash"
 GUIDE = b"<the guide/>"
+GUIDE_ID = "scap-security-guide"
 PACKAGED = "/usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml"
 
 
@@ -41,6 +42,8 @@ class Machine:
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copy(IMAGES / "catalog.json", folder / "platform" / "catalog.json")
         self.settings()
+        (folder / "tools").mkdir()
+        self.tool("curl", ":")
         self.tool("dnf", ":")
         self.tool("rpm", f'[[ -e "{folder}/installed-$3" ]]')
         self.tool("ansible-playbook", ":")
@@ -52,10 +55,10 @@ class Machine:
         path.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.calls}"\n{body}\n', encoding="utf-8")
         path.chmod(0o755)
 
-    def catalog(self, served: bytes, *, digest: str = "") -> None:
-        """The catalog has a release archive, and curl serves `served`."""
-        self.serves(served)
-        pinned = digest or hashlib.sha256(served).hexdigest()
+    def catalog(self, sent: bytes, *, digest: str = "") -> None:
+        """The catalog has a release archive, and the builder has sent `sent` under the digest that is pinned."""
+        pinned = digest or hashlib.sha256(sent).hexdigest()
+        (self.folder / "tools" / pinned).write_bytes(sent)
         entry = {
             "id": "scap-security-guide",
             "version": "0.1.80",
@@ -65,22 +68,16 @@ class Machine:
         text = json.dumps({"hosts": ["example.com"], "entries": [entry]})
         (self.folder / "platform" / "catalog.json").write_text(text, encoding="utf-8")
 
-    def serves(self, content: bytes) -> None:
-        """curl downloads `content`, whatever it is asked for."""
-        (self.folder / "served").write_bytes(content)
-        self.tool(
-            "curl", f'while (($#)); do [[ $1 == --output ]] && cp "{self.folder}/served" "$2"; shift; done'
-        )
-
     def settings(self, **values: object) -> None:
         path = self.folder / "platform" / "platform" / "scap" / "settings.json"
-        given = {"harden": "cis_server_l1", "archive": None, "sha256": None, **values}
+        given = {"harden": "cis_server_l1", "sha256": None, **values}
         path.write_text(json.dumps(given), encoding="utf-8")
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "IMAGEFACTORY_PLATFORM": str(self.folder / "platform"),
+            "IMAGEFACTORY_TOOLS": str(self.folder / "tools"),
             "TMPDIR": str(self.folder),
         }
         command = [BASH, str(self.folder / "platform" / "platform" / script), *arguments]
@@ -104,40 +101,6 @@ def test_without_an_archive_red_hats_package_is_the_content(machine: Machine) ->
     assert "nothing pins the content" in done.stderr
 
 
-def pinned(content: bytes) -> dict[str, str]:
-    """The archive of the settings: it is pinned by the digest that the guide's project publishes."""
-    digest = hashlib.sha512(content).hexdigest()
-    return {"version": "0.1.80", "url": "https://example.com/b.zip", "sha512": digest}
-
-
-def test_an_archive_of_the_settings_is_verified_by_its_sha_512(machine: Machine) -> None:
-    machine.serves(archive())
-    machine.settings(archive=pinned(archive()))
-    done = machine.run("scap/content.sh", str(machine.folder))
-    assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()).read_bytes() == GUIDE
-    assert machine.called("curl")[0].endswith("-- https://example.com/b.zip")
-    assert machine.called("dnf") == []
-    assert "nothing pins the content" not in done.stderr
-
-
-def test_an_archive_of_the_settings_with_another_digest_is_refused(machine: Machine) -> None:
-    machine.serves(archive() + b"more")
-    machine.settings(archive=pinned(archive()))
-    done = machine.run("scap/content.sh", str(machine.folder))
-    assert done.returncode == 1
-    assert "https://example.com/b.zip is not the archive that is pinned by SHA-512" in done.stderr
-    assert done.stdout == ""
-
-
-def test_an_archive_of_the_catalog_comes_before_that_of_the_settings(machine: Machine) -> None:
-    machine.catalog(archive())
-    machine.settings(archive=pinned(b"another"))
-    done = machine.run("scap/content.sh", str(machine.folder))
-    assert done.returncode == 0, done.stderr
-    assert machine.called("curl")[0].endswith("-- https://example.com/a.zip")
-
-
 def test_the_shipped_settings_take_red_hats_package(machine: Machine) -> None:
     shipped = json.loads((IMAGES / "platform" / "scap" / "settings.json").read_text("utf-8"))
     machine.settings(**shipped)
@@ -146,21 +109,17 @@ def test_the_shipped_settings_take_red_hats_package(machine: Machine) -> None:
     assert machine.called("curl") == []
 
 
-def test_the_documented_archive_is_a_release_of_the_guides_project_that_can_be_set(machine: Machine) -> None:
+def test_the_documented_entry_is_a_release_of_the_guides_project_on_a_listed_host() -> None:
     page = (IMAGES.parent / "docs" / "hardening.md").read_text("utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-    documented = json.loads(block)
-    archive_of = documented["archive"]
+    entry = json.loads(block)
     catalog = json.loads((IMAGES / "catalog.json").read_text("utf-8"))
-    assert urlsplit(archive_of["url"]).hostname in catalog["hosts"]
-    name = f"v{archive_of['version']}/scap-security-guide-{archive_of['version']}.zip"
-    assert archive_of["url"] == f"https://github.com/ComplianceAsCode/content/releases/download/{name}"
-    machine.serves(archive())
-    machine.settings(**documented)
-    done = machine.run("scap/content.sh", str(machine.folder))
-    assert done.returncode == 1  # another archive comes, and its digest is compared
-    assert f"{archive_of['url']} is not the archive that is pinned by SHA-512" in done.stderr
-    assert re.fullmatch(r"[0-9a-f]{128}", archive_of["sha512"])
+    assert entry["id"] == GUIDE_ID
+    assert urlsplit(entry["url"]).hostname in catalog["hosts"]
+    name = f"v{entry['version']}/scap-security-guide-{entry['version']}.zip"
+    assert entry["url"] == f"https://github.com/ComplianceAsCode/content/releases/download/{name}"
+    (sha512,) = re.findall(r"\b[0-9a-f]{128}\b", page)
+    assert f"{sha512}  {entry['url'].rpartition('/')[2]}" in page  # as `sha512sum --check` reads it
 
 
 def test_an_archive_of_the_catalog_is_verified_and_unpacked(machine: Machine) -> None:
@@ -170,13 +129,34 @@ def test_an_archive_of_the_catalog_is_verified_and_unpacked(machine: Machine) ->
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).read_bytes() == GUIDE
     assert machine.called("dnf") == []
+    assert machine.called("curl") == []  # the builder has sent it
+    assert "nothing pins the content" not in done.stderr
 
 
 def test_an_archive_with_another_digest_is_refused(machine: Machine) -> None:
     machine.catalog(archive(), digest="1" * 64)
     done = machine.run("scap/content.sh", str(machine.folder))
     assert done.returncode != 0
+    assert "the guide's archive is another one than the catalog pins" in done.stderr
     assert done.stdout == ""
+
+
+def test_an_archive_of_older_settings_is_not_left_out_in_silence(machine: Machine) -> None:
+    machine.settings(archive={"version": "0.1.80", "url": "https://example.com/b.zip", "sha512": "0" * 128})
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode == 1
+    assert "name it in catalog.json as scap-security-guide" in done.stderr
+    assert machine.called("dnf") == []
+
+
+def test_an_archive_that_was_not_sent_is_not_replaced_by_the_package(machine: Machine) -> None:
+    machine.catalog(archive())
+    for sent in (machine.folder / "tools").iterdir():
+        sent.unlink()
+    done = machine.run("scap/content.sh", str(machine.folder))
+    assert done.returncode != 0
+    assert "the builder has not sent the guide's archive" in done.stderr
+    assert machine.called("dnf") == machine.called("curl") == []
 
 
 def test_content_that_is_not_the_pinned_one_is_refused(machine: Machine) -> None:

@@ -60,7 +60,12 @@ def test_a_task_that_touches_a_secret_is_not_logged(path: Path) -> None:
         assert not is_secret or task.get("no_log") is True, task.get("name")
 
 
-def test_what_a_downloaded_tool_is_compared_with_comes_from_the_catalog() -> None:
+def test_what_a_staged_file_is_compared_with_comes_from_the_catalog() -> None:
     text = (IMAGES / "roles" / "agent_stage" / "tasks" / "main.yml").read_text("utf-8")
-    downloads = [task for task in tasks_of(yaml.safe_load(text)) if "ansible.builtin.get_url" in task]
-    assert [task["ansible.builtin.get_url"]["checksum"] for task in downloads] == ["sha256:{{ item.sha256 }}"]
+    tasks = tasks_of(yaml.safe_load(text))
+    demanded = [each for task in tasks for each in task.get("ansible.builtin.assert", {}).get("that", ())]
+    assert "item.stat.checksum == item.item.sha256" in demanded
+    (read,) = [task["ansible.builtin.stat"] for task in tasks if "ansible.builtin.stat" in task]
+    assert read["checksum_algorithm"] == "sha256"
+    (copied,) = [task["ansible.builtin.copy"] for task in tasks if "ansible.builtin.copy" in task]
+    assert read["path"] == copied["src"]

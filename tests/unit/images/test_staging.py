@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,7 +27,6 @@ def stage(folder: Path, playbook: str) -> subprocess.CompletedProcess[str]:
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/bash\nset -e\nmkdir -p "$STAGE/goss/0.4.9"\ncd "$STAGE"\n{playbook}\n')
     program.chmod(0o755)
-    shutil.copytree(IMAGES / "platform" / "sources", folder / "platform" / "sources")
     (folder / "catalog.json").write_text('{"hosts": [], "entries": []}', encoding="utf-8")
     target = str(folder / "Tools")
     environment = {
@@ -35,6 +35,7 @@ def stage(folder: Path, playbook: str) -> subprocess.CompletedProcess[str]:
         "IMAGEFACTORY_STAGE": target,
         "IMAGEFACTORY_PLATFORM": str(folder),
         "IMAGEFACTORY_CATALOG": str(folder / "catalog.json"),
+        "IMAGEFACTORY_TOOLS": str(folder / "sent"),
     }
     return subprocess.run(
         [BASH, str(SCRIPT)], env=environment, capture_output=True, text=True, check=False, timeout=30
@@ -70,7 +71,26 @@ def test_what_has_no_right_digest_or_could_be_run_fails_the_build(tmp_path: Path
     assert stage(tmp_path, f"{GOOD}\n{wrong}").returncode != 0
 
 
-def test_the_role_downloads_and_lays_down_and_does_nothing_else() -> None:
+def test_the_role_gets_the_list_the_files_and_the_stage(tmp_path: Path) -> None:
+    said = 'printf "%s\\n" "$@" >"$STAGE/../said"; rmdir -p goss/0.4.9'
+    assert stage(tmp_path, said).returncode == 0
+    given = (tmp_path / "said").read_text("utf-8").split()
+    assert f"agent_stage_entries_file={tmp_path / 'catalog.json'}" in given
+    assert f"agent_stage_tools={tmp_path / 'sent'}" in given
+    assert f"agent_stage_folder={tmp_path / 'Tools'}" in given
+
+
+def test_nothing_in_the_guest_downloads_a_tool() -> None:
+    """The builder sends them. Only dnf asks the network, and postdeploy on a deployed machine."""
+    asking = {
+        str(path.relative_to(IMAGES))
+        for path in (*IMAGES.joinpath("platform").rglob("*"), *IMAGES.joinpath("roles").rglob("*"))
+        if path.is_file() and re.search(rb"\bcurl --|\bwget |get_url|builtin\.uri\b", path.read_bytes())
+    }
+    assert asking == set()
+
+
+def test_the_role_compares_and_lays_down_and_does_nothing_else() -> None:
     modules = {
         key
         for task in yaml.safe_load(TASKS.read_text("utf-8"))
@@ -82,7 +102,8 @@ def test_the_role_downloads_and_lays_down_and_does_nothing_else() -> None:
         "ansible.builtin.set_fact",
         "ansible.builtin.assert",
         "ansible.builtin.file",
-        "ansible.builtin.get_url",
+        "ansible.builtin.stat",
+        "ansible.builtin.copy",
         "ansible.builtin.lineinfile",
     }
 

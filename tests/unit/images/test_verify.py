@@ -50,11 +50,7 @@ class Guest:
         (folder / "tmp").mkdir()
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copytree(IMAGES / "roles", folder / "platform" / "roles")
-        # Red Hat's package is the guide here, whatever the settings pin: test_guide.py has an archive.
-        settings = folder / "platform" / "platform" / "scap" / "settings.json"
-        settings.write_text(
-            json.dumps({**json.loads(settings.read_text("utf-8")), "archive": None}), encoding="utf-8"
-        )
+        (folder / "sent").mkdir()
         self.findings()
         self.tool("rpm", f"printf '{BASH_RPM}'")
         self.dnf("")
@@ -75,11 +71,14 @@ class Guest:
         script.write_text(f"cat <<'END'\n{said}\nEND\n", encoding="utf-8")
 
     def goss(self, report: str, *, digest: str = "") -> None:
-        """What goss answers; curl serves this goss, and the catalog pins it."""
-        served = self.folder / "served"
-        served.write_text(f"#!/bin/bash\ncat <<'END'\n{report}\nEND\nexit 1\n", encoding="utf-8")
-        self.tool("curl", f'while (($#)); do [[ $1 == --output ]] && cp "{served}" "$2"; shift; done')
-        pinned = digest or hashlib.sha256(served.read_bytes()).hexdigest()
+        """What goss answers; the builder has sent this goss under the digest that the catalog pins."""
+        self.send_goss(f"cat <<'END'\n{report}\nEND\nexit 1\n", digest=digest)
+
+    def send_goss(self, body: str, *, digest: str = "") -> None:
+        """The builder has sent a goss that does `body`, and the catalog pins its digest, or this one."""
+        content = f"#!/bin/bash\n{body}".encode()
+        pinned = digest or hashlib.sha256(content).hexdigest()
+        (self.folder / "sent" / pinned).write_bytes(content)
         entry = {"id": "goss", "version": "1", "url": "https://example.com/goss", "sha256": pinned}
         catalog = self.folder / "platform" / "catalog.json"
         catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
@@ -122,6 +121,7 @@ class Guest:
             "IMAGEFACTORY_PROFILE": profile,
             "IMAGEFACTORY_SERVES": serves,
             "IMAGEFACTORY_TAILORING": tailoring,
+            "IMAGEFACTORY_TOOLS": str(self.folder / "sent"),
             "TMPDIR": str(self.folder / "tmp"),
         }
         script = self.folder / "platform" / "platform" / "verify" / "run.sh"
@@ -307,13 +307,7 @@ def test_a_scanner_that_is_killed_for_memory_tells_it_by_its_code(guest: Guest) 
 
 
 def test_a_goss_that_is_killed_for_memory_tells_it_by_its_code(guest: Guest) -> None:
-    guest.goss(goss_report(GOOD))
-    served = guest.folder / "served"
-    served.write_text("#!/bin/bash\nkill -9 $$\n", encoding="utf-8")
-    catalog = guest.folder / "platform" / "catalog.json"
-    pinned = hashlib.sha256(served.read_bytes()).hexdigest()
-    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss", "sha256": pinned}
-    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    guest.send_goss("kill -9 $$\n")
     done = guest.verify()
     assert done.returncode == 137
     assert "goss ended with 137" in done.stderr
@@ -328,8 +322,20 @@ def test_a_scanner_that_writes_nothing_fails_the_stage(guest: Guest) -> None:
 
 def test_a_goss_with_another_digest_is_not_run(guest: Guest) -> None:
     guest.goss(goss_report(GOOD), digest="0f" * 32)
-    assert guest.verify().returncode != 0
+    done = guest.verify()
+    assert done.returncode != 0
+    assert "the file of goss is another one than the catalog pins" in done.stderr
     assert not (guest.results / "hygiene.json").exists()
+
+
+def test_without_the_file_of_goss_nothing_is_downloaded_and_the_tool_is_named(guest: Guest) -> None:
+    guest.tool("curl", f'touch "{guest.folder}/asked"')
+    for sent in (guest.folder / "sent").iterdir():
+        sent.unlink()
+    done = guest.verify()
+    assert done.returncode != 0
+    assert "verify: the builder has not sent the file of goss" in done.stderr
+    assert not (guest.folder / "asked").exists()
 
 
 def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
@@ -372,27 +378,14 @@ def test_each_program_is_written_for_the_python_of_the_guest(path: Path) -> None
 
 def test_nothing_is_run_from_the_folder_of_temporary_files(guest: Guest) -> None:
     """The hardened image mounts it so that nothing in it can be executed, and its own invariants ask for that."""
-    guest.goss(goss_report(GOOD))
-    seen = guest.folder / "served"
-    seen.write_text(
-        f"#!/bin/bash\ncase $0 in {guest.folder}/tmp/*) exit 126 ;; esac\n" + seen.read_text("utf-8")[12:],
-        "utf-8",
-    )
-    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss"}
-    entry["sha256"] = hashlib.sha256(seen.read_bytes()).hexdigest()
-    catalog = guest.folder / "platform" / "catalog.json"
-    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    says = f"cat <<'END'\n{goss_report(GOOD)}\nEND\n"
+    guest.send_goss(f"case $0 in {guest.folder}/tmp/*) exit 126 ;; esac\n{says}")
     done = guest.verify()
     assert done.returncode == 0, done.stderr
 
 
 def test_a_goss_that_cannot_be_run_says_so(guest: Guest) -> None:
-    served = guest.folder / "served"
-    served.write_text("#!/bin/bash\nexit 126\n", encoding="utf-8")
-    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss"}
-    entry["sha256"] = hashlib.sha256(served.read_bytes()).hexdigest()
-    catalog = guest.folder / "platform" / "catalog.json"
-    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    guest.send_goss("exit 126\n")
     done = guest.verify()
     assert done.returncode != 0
     assert "goss ended with 126" in done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.run import storage
-from pipeline_core.domain import names
+from pipeline_core.domain import names, tools
 from tests.unit.infra import terraform
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -135,7 +135,34 @@ def test_storage_holds_what_the_local_run_makes_too() -> None:
         name: set(re.findall(r'"([a-z-]+)"', str(terraform.local(name)))) for name in ("tables", "queues")
     }
     assert written == {"tables": set(storage.TABLES), "queues": set(storage.QUEUES)}
-    assert set(re.findall(r'"([a-z]+)"', str(terraform.local("blob_containers")))) == set(storage.CONTAINERS)
+    assert set(re.findall(r'"([a-z-]+)"', str(terraform.local("blob_containers")))) == set(storage.CONTAINERS)
+
+
+def test_each_file_of_a_third_party_is_scanned_and_nothing_else_of_the_factory_is() -> None:
+    """A log is appended to every two seconds, and each commit would be a scan of the whole blob."""
+    plan = terraform.resources("azapi_resource")["malware_scanning"]
+    assert plan["for_each"].replace("\\", "").startswith('${var.tool_scanner == "defender" ?')
+    assert plan["type"].startswith("Microsoft.Security/defenderForStorageSettings@")
+    assert plan["parent_id"] == "${azurerm_storage_account.factory.id}"
+    properties = plan["body"]["properties"]
+    assert properties["overrideSubscriptionLevelSettings"] is True
+    scanning = properties["malwareScanning"]
+    assert scanning["blobScanResultsOptions"] == "BlobIndexTags"  # the factory reads nothing else
+    assert scanning["automatedResponse"] == "None"  # the factory decides, and says so
+    assert scanning["onUpload"]["isEnabled"] is True
+    excluded = scanning["onUpload"]["filters"]["excludeBlobsWithPrefix"]
+    assert "setsubtract(setunion(local.blob_containers" in excluded
+    assert "local.scanned_containers" in excluded
+    assert "${name}/" in excluded  # without the slash, `catalog` would leave out `catalog-quarantine` too
+    scanned = set(re.findall(r'"([a-z-]+)"', str(terraform.local("scanned_containers"))))
+    assert scanned == {tools.QUARANTINE, tools.SERVED}
+
+
+def test_a_file_leaves_quarantine_by_itself_and_no_admitted_one_does() -> None:
+    rules = terraform.resources("azurerm_storage_management_policy")["factory"]["rule"]
+    prefixes = [prefix for rule in rules for each in rule["filters"] for prefix in each["prefix_match"]]
+    assert f"{tools.QUARANTINE}/" in prefixes
+    assert not [prefix for prefix in prefixes if f"{tools.SERVED}/".startswith(prefix)]
 
 
 @pytest.mark.parametrize("kind", PRIVATE)

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import Digest
 from pipeline_core.state import images as records
-from pipeline_core.wire.job import BuildReport, ReportedEvidence, ReportedRule, ReportedScan
+from pipeline_core.wire.report import BuildReport, ReportedEvidence, ReportedRule, ReportedScan
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 

@@ -18,8 +18,9 @@ from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event
-from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, CampaignId, Digest, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
+from pipeline_core.domain.tools import SERVED, ToolRecord, ToolState
 from pipeline_core.ports import Ports, Principal, Row, TableWrite
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
@@ -92,6 +93,24 @@ def rewired(made: SimulatedWorld, **ports: Any) -> None:
 def ports_of(made: SimulatedWorld) -> Ports:
     """The world's own twins."""
     return Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
+
+
+def admit(made: SimulatedWorld, catalog: Mapping[str, Any]) -> None:
+    """The files of these entries are admitted, as if somebody had brought them; their content is another one."""
+    entries = catalog.get("entries")
+    for entry in entries if isinstance(entries, list) else ():
+        sha256 = entry.get("sha256") if isinstance(entry, dict) else None
+        if isinstance(sha256, str) and Digest.pattern.fullmatch(sha256):
+            admit_file(made, Digest(sha256))
+
+
+def admit_file(made: SimulatedWorld, digest: Digest) -> None:
+    """As `admit`, for one file."""
+    now = made.ports.clock.now()
+    if made.base.records.tools.find(digest) is None:
+        made.ports.blobs.create(SERVED, str(digest), b"x", media_type="text/plain")
+        record = ToolRecord(sha256=digest, state=ToolState.ADMITTED, at=now, size=1, scanned_by="a scanner")
+        made.base.records.tools.save(record, etag=None)
 
 
 @dataclass(slots=True, kw_only=True)

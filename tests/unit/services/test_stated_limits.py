@@ -24,8 +24,8 @@ def _tool(number: int, release: int) -> dict[str, str]:
     """A tool with the longest id, version and address."""
     tool = f"t{number:03d}".ljust(63, "x")
     version = f"{release}.".ljust(64, "9")
-    start = f"https://{HOST}/{number:03d}-{release}-"
-    url = start.ljust(2000, "a")
+    file = f"{number:03d}-{release}-".ljust(255, "a")  # as long as a name of a file may be
+    url = f"https://{HOST}/".ljust(2000 - len(file) - 1, "a") + f"/{file}"
     return {"id": tool, "version": version, "url": url, "sha256": hashlib.sha256(url.encode()).hexdigest()}
 
 
@@ -33,6 +33,7 @@ def _put(made: SimulatedWorld, release: int) -> None:
     entries = [_tool(number, release) for number in range(catalog.ENTRY_LIMIT)]
     document: dict[str, Any] = {"hosts": [HOST], "entries": entries}
     assert catalog.check_catalog(document) == ()
+    scenes.admit(made, document)
     made.factory.platforms.put(world.upload(made, "platform"), document, ADMIN)
 
 

@@ -13,14 +13,17 @@ from pipeline_core.domain.change_rates import ChangeRate
 from pipeline_core.domain.day_use import DayUse
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind, UnreadableRow
 from pipeline_core.domain.feeds import Fact, Feed, append
+from pipeline_core.domain.names import Digest
 from pipeline_core.domain.observed import Suspects
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.domain.rounds import Round
+from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.domain.version_records import VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row
 from pipeline_core.state import fleet
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.galleries.observations import GalleryRound, ObservationStore
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.grants.approvals import ApprovalStore
@@ -115,6 +118,11 @@ def _waiver(tables: MemoryTables) -> None:
     ImageStore(tables).commit([put_waiver(each, etag=None) for each in grant_samples.waivers()])
 
 
+def _tool(tables: MemoryTables) -> None:
+    record = ToolRecord(sha256=Digest("ab" * 32), state=ToolState.ADMITTED, at=NOW, scanned_by="a scanner")
+    ToolStore(tables).save(record, etag=None)
+
+
 def _counts(tables: MemoryTables) -> None:
     RateStore(tables).save("user:1@2", ChangeRate(used_until=NOW), etag=None)
     DayStore(tables).save(TEAM, DayUse(day=NOW.date()), etag=None)
@@ -133,6 +141,7 @@ WRITERS = (
     _observed,
     _round,
     _version,
+    _tool,
 )
 
 

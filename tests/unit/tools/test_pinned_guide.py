@@ -56,19 +56,20 @@ HIGH = {
 
 def test_the_page_recommends_the_release_of_the_facts_and_each_digest_is_the_same() -> None:
     page = (CHECKOUT / "docs" / "hardening.md").read_text("utf-8")
-    (block,) = re.findall(r"```json\n(\{\n  \"archive\".*?)```", page, re.DOTALL)
-    recommended = json.loads(block)["archive"]
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    recommended = json.loads(block)
     assert (recommended["version"], recommended["url"]) == (RELEASE.version, RELEASE.url)
-    assert recommended["sha512"] == RELEASE.archive["sha512"]
-    for digest in (RELEASE.archive["sha256"], RELEASE.content["sha256"]):
+    assert recommended["sha256"] == RELEASE.archive["sha256"]
+    for digest in (RELEASE.archive["sha512"], RELEASE.content["sha256"]):
         assert digest in page
     assert RELEASE.version in RELEASE.url
 
 
 def test_the_shipped_settings_pin_this_release_or_none() -> None:
     settings = json.loads((IMAGES / "platform" / "scap" / "settings.json").read_text("utf-8"))
-    archive = settings["archive"]
-    assert archive is None or {archive.get("version")} == {RELEASE.version}
+    entries = json.loads((IMAGES / "catalog.json").read_text("utf-8"))["entries"]
+    pinned = {each["sha256"] for each in entries if each["id"] == "scap-security-guide"}
+    assert pinned <= {RELEASE.archive["sha256"]}
     assert settings["sha256"] in (None, RELEASE.content["sha256"])
 
 

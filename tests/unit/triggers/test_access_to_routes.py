@@ -47,6 +47,7 @@ READING: dict[str, Row] = {
     ),
     "versions": ("GET", "/api/images/payments-api/versions", {}, 200),
     "names": ("GET", "/api/names", {}, 200),
+    "tools": ("GET", "/api/platform/tools", {}, 200),
     "sources": ("GET", "/api/sources", {}, 200),
     "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
     "retention of all": ("GET", "/api/retention", {}, 200),
@@ -97,6 +98,8 @@ GOVERNING: dict[str, Row] = {
     "plan platform": ("POST", "/api/platform/plan", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
     "promote trial": ("POST", "/api/platform/promote", {"json": {"bundle": DIGEST}}, 200),
     "end trial": ("POST", "/api/platform/end-trial", {"json": {"bundle": DIGEST}}, 200),
+    "submit tool": ("POST", f"/api/platform/tools/{DIGEST}", {}, 200),
+    "remove tool": ("POST", f"/api/platform/tools/{DIGEST}/remove", {"json": {"reason": "r"}}, 204),
     "set policy": (
         "PUT",
         "/api/policy",

@@ -177,6 +177,7 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.LIST_RECEIVERS: (_get("/api/receivers"), 200),
     _O.GET_RECEIVER: (_get("/api/receivers/{receiver}"), 200),
     _O.LIST_POISON: (_get("/api/poison"), 200),
+    _O.LIST_TOOLS: (_get("/api/platform/tools"), 200),
     _O.SHOW_FLEET: (_get("/"), 200),
     _O.SHOW_DIFF: (_compare("/images/{image}/diff"), 404),
     _O.SHOW_POISON: (_get("/poison"), 200),
@@ -216,6 +217,8 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     ),
     _O.PROMOTE_TRIAL: (_send("POST", "/api/platform/promote", json={"bundle": "ab" * 32}), 404),
     _O.END_TRIAL: (_send("POST", "/api/platform/end-trial", json={"bundle": "ab" * 32}), 404),
+    _O.SUBMIT_TOOL: (_send("POST", f"/api/platform/tools/{'ef' * 32}"), 200),
+    _O.REMOVE_TOOL: (_send("POST", f"/api/platform/tools/{'cd' * 32}/remove", **REASON), 404),
     _O.PUT_POLICY: (_send("PUT", "/api/policy", json={"document": {}}, headers=STALE), 404),
     _O.ACCEPT_RELEASE: (
         _send(

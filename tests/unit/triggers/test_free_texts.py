@@ -31,6 +31,9 @@ HOSTILE = "a\x00b\x1b[31mc\u202ed\u2066e\u200bf\x9bg\u2028h"
 FORMED = {
     ("RegistrationRequest", "bundle"): "names.Digest",
     ("PlatformRequest", "bundle"): "names.Digest",
+    ("PlatformPlanRequest", "bundle"): "names.Digest",
+    ("PromoteRequest", "bundle"): "names.Digest",
+    ("EndTrialRequest", "bundle"): "names.Digest",
     ("FleetReceiverRequest", "webhook"): "values.https_url",
     ("FleetReceiverRequest", "events"): "journal.Event",
     ("StateRequest", "after"): "cursors",

@@ -96,6 +96,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "IMAGE": ("a", "rhel9-base", _NAME),
     "TEAM": ("a", "payments", _NAME),
     "DIGEST": ("0f" * 32,),
+    "FILE": ("e3" * 32,),
     "BUILD": ("a.0123456789ab.1", f"{_NAME}.0123456789ab.999999"),
     "VERSION": (
         "0.0.0",

@@ -58,6 +58,7 @@ from tests.unit.triggers.pause_twins import Pauses
 from tests.unit.triggers.platform_twins import Platforms
 from tests.unit.triggers.rate_twins import Rates
 from tests.unit.triggers.retention_twins import Retentions
+from tests.unit.triggers.tool_twins import Submissions
 
 PAYMENTS = TeamName("payments")
 
@@ -281,7 +282,7 @@ class Receiver:
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
-    archive = remove = take
+    archive = remove = look = take
 
 
 SOURCE = SourceView(
@@ -335,6 +336,7 @@ class TwinFactory:
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
         self.platforms = self.platform_plans = Platforms()
+        self.submissions = Submissions()
         self.sources = Sources()
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
@@ -354,7 +356,7 @@ class TwinFactory:
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
         self.archiver, self.bundle_retention = Receiver(), Receiver()
-        self.reaper, self.galleries = Receiver(), Receiver()
+        self.reaper, self.galleries, self.admission = Receiver(), Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
         self.gallery_events, self.poison, self.redelivery = Receiver(), Receiver(), Receiver()

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage
 from pipeline_core.domain.verdicts import Check
-from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, digests_of
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport, ReportedCheck, digests_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 BUILD = "payments-api.3fa9c1d20b77.1"
@@ -152,6 +154,41 @@ def test_what_is_not_a_report_is_refused(content: bytes) -> None:
 def test_a_reported_check_keeps_its_score_and_says_that_it_was_simulated() -> None:
     check = ReportedCheck(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
     assert check.to_domain() == Check(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
+
+
+def test_a_tool_of_an_older_factory_has_no_file_in_our_storage() -> None:
+    job = BuildJob.model_validate(JOB)
+    assert [(tool.file, tool.url) for tool in job.catalog] == [("", "https://x.example.com/f")]
+    assert job.stored == ()
+
+
+def test_the_files_of_a_job_are_named_once_by_their_digests() -> None:
+    falcon = {**JOB["catalog"][0], "file": "falcon.rpm"}
+    goss = {"id": "goss", "version": "0.4.9", "file": "goss-linux-amd64", "sha256": "d" * 64}
+    job = BuildJob.model_validate(JOB | {"catalog": [falcon], "tools": [goss, falcon]})
+    assert job.stored == ("a" * 64, "d" * 64)
+
+
+@pytest.mark.parametrize("file", ["../passwd", ".bashrc", "a/b", "a b", "a\nb", "-rf", "x" * 300])
+def test_the_name_of_a_file_leads_nowhere_else(file: str) -> None:
+    content, digest = _wire(JOB | {"catalog": [{**JOB["catalog"][0], "file": file}]})
+    with pytest.raises(MalformedMessage, match="not a BuildJob"):
+        BuildJob.from_wire(content, digest=digest)
+
+
+class OlderTool(BaseModel):
+    """A tool as the builder of the release before reads it: it refuses a job without the address."""
+
+    id: str
+    version: str
+    url: str
+    sha256: str
+
+
+def test_a_builder_of_the_release_before_reads_the_tools_of_a_new_job() -> None:
+    falcon = {**JOB["catalog"][0], "file": "falcon.rpm"}
+    (tool,) = BuildJob.model_validate(JOB | {"catalog": [falcon]}).catalog
+    assert OlderTool.model_validate_json(tool.model_dump_json()).url == falcon["url"]
 
 
 def test_a_job_of_a_newer_factory_is_read_without_what_is_new() -> None:

@@ -40,6 +40,7 @@ _KEY = re.compile("[!-~]{1,128}")
 IMAGE = NameForm(parse=ImageName, pattern=ImageName.pattern, words="The image's name")
 TEAM = NameForm(parse=TeamName, pattern=TeamName.pattern, words="The team's name")
 DIGEST = NameForm(parse=Digest, pattern=Digest.pattern, words="The SHA-256 of a packed folder")
+FILE = NameForm(parse=Digest, pattern=Digest.pattern, words="The SHA-256 of a tool's file")
 BUILD = NameForm(parse=BuildId, pattern=BuildId.pattern, words="The build's id")
 VERSION = NameForm(parse=GalleryVersion.parse, pattern=GalleryVersion.pattern, words="A version of the image")
 RELEASE = NameForm(
@@ -82,6 +83,7 @@ TeamInQuery = Annotated[TeamName, Depends(in_query("team", TEAM))]
 BuildInPath = Annotated[BuildId, Depends(in_path("identity", BUILD))]
 VersionInPath = Annotated[GalleryVersion, Depends(in_path("version", VERSION))]
 DigestInPath = Annotated[Digest, Depends(in_path("sha256", DIGEST))]
+FileInPath = Annotated[Digest, Depends(in_path("sha256", FILE))]
 AttemptInPath = Annotated[Place, Depends(in_path("attempt", ATTEMPT))]
 FromInQuery = Annotated[GalleryVersion, Depends(in_query("from", VERSION))]
 ToInQuery = Annotated[GalleryVersion, Depends(in_query("to", VERSION))]

@@ -1,13 +1,14 @@
-"""The routes of the platform steps, which SecOps adds around every build, and of their trial on named images."""
+"""The routes of the platform steps, their trial, and the files of tools, which SecOps add around every build."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Principal
+from triggers.api import models, source_models
 from triggers.api.authentication import caller_of
-from triggers.api.forms.names import DIGEST, IMAGE
+from triggers.api.forms.names import DIGEST, IMAGE, FileInPath
 from triggers.api.operator_models import (
     EndTrialRequest,
     Platform,
@@ -67,6 +68,26 @@ def router(factory: Provider) -> APIRouter:
     def end_trial(body: EndTrialRequest, caller: Caller) -> Platform:
         """Give the steps on trial up; their canaries go back. Safe to repeat. SecOps only."""
         return Platform.of(factory().platforms.end_trial(DIGEST.read("bundle", body.bundle), caller))
+
+    @routes.get("/tools")
+    def list_tools() -> source_models.ToolEntries:
+        """The files of tools: what was brought, what became of it, and what builds wait for."""
+        return source_models.ToolEntries.model_validate({"tools": factory().submissions.list()})
+
+    @routes.post("/tools/{sha256}")
+    def submit_tool(sha256: FileInPath, caller: Caller, response: Response) -> source_models.UploadOffer:
+        """Ask to bring a file; the answer has the address to put it at, where it is needed. SecOps only."""
+        response.headers["Cache-Control"] = "no-store"
+        return source_models.UploadOffer.model_validate(factory().submissions.offer(sha256, caller))
+
+    @routes.post("/tools/{sha256}/remove", status_code=204)
+    def remove_tool(
+        sha256: FileInPath,
+        body: models.ReasonedRequest,
+        caller: Caller,
+    ) -> None:
+        """Forget a file that is not admitted, so that it can be brought again. SecOps only."""
+        factory().submissions.remove(sha256, caller, body.reason)
 
     return routes
 

@@ -8,7 +8,7 @@ from builder.packer import failures, mirrors
 from builder.packer.command import RunEnd
 from builder.packer.progress import PlannedStep
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from tests.unit.builder.packer.test_azure_codes_of_builds import CODES
 
 STATUS = "Script exited with non-zero exit status: {}. Allowed exit codes are: [0]"

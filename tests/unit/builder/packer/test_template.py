@@ -28,9 +28,9 @@ EXPRESSIONS = ("x${path.cwd}", "x%{x}", "x{{user}}", "x{{.ID}}", "$${x}", "a$b",
 @pytest.mark.parametrize(
     ("name", "job"),
     [
-        ("root-build", samples.root_job()),
-        ("child-build", samples.child_job()),
-        ("verify", samples.verify_job()),
+        ("root-build", samples.root_job(tools=(samples.TOOL,))),
+        ("child-build", samples.child_job(catalog=(samples.TOOL,))),
+        ("verify", samples.verify_job(tools=(samples.TOOL,))),
     ],
 )
 def test_the_template_is_as_recorded(

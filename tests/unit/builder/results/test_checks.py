@@ -10,8 +10,8 @@ import pytest
 from builder.results import checks
 from builder.results.checks import Results
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire.job import ReportedCheck
 from pipeline_core.wire.job import Tests as Asked
+from pipeline_core.wire.report import ReportedCheck
 from tests.unit.builder.results import scan_files
 
 GOOD = {"successful": True, "result": 0, "summary-line": "Service: sshd: running: matches"}

@@ -7,7 +7,8 @@ import pytest
 
 from builder.results import ports, probe
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
-from pipeline_core.wire.job import BuildJob, JobPort, ReportedCheck
+from pipeline_core.wire.job import BuildJob, JobPort
+from pipeline_core.wire.report import ReportedCheck
 from tests.unit.builder import samples
 
 API = JobPort(port=8443)

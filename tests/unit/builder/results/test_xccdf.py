@@ -5,7 +5,7 @@ import pytest
 from builder.results import xccdf
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire.job import REPORT_LIMIT
+from pipeline_core.wire.report import REPORT_LIMIT
 from tests.unit.builder.results import scan_files
 from tests.unit.builder.results.scan_files import PREFIX, XCCDF_11, rule, score_of, zipped
 

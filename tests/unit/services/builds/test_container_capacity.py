@@ -9,7 +9,8 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import BuildId
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from pipeline_core.wire.report import BuildReport
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE

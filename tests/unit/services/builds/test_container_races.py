@@ -10,8 +10,8 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.ports import ContainerGroup, GroupState
 from pipeline_core.services.builds.containers import ContainerStage
-from pipeline_core.wire.job import BuildReport
 from pipeline_core.wire.messages import StepMessage
+from pipeline_core.wire.report import BuildReport
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.meanwhile import slow_step

@@ -9,7 +9,8 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from pipeline_core.wire.report import BuildReport
 from simulation.faults import Faults
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes

@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from simulation.world import QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE

@@ -16,7 +16,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
+from pipeline_core.wire.report import BuildReport, ReportedCheck, ReportedRule, ReportedScan
 from simulation.world import SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services import policy_documents as policies

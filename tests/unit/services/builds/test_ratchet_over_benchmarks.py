@@ -10,7 +10,8 @@ import pytest
 from builder.results import xccdf
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.verdicts import Verdict
-from pipeline_core.wire.job import BuildJob, ReportedScan
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import ReportedScan
 from simulation import scans
 from simulation.world import SimulatedWorld
 from tests.unit.builder.results.scan_files import PREFIX, rule, zipped

@@ -35,6 +35,7 @@ def _catalog(*entries: dict[str, str]) -> dict[str, Any]:
 
 def _with_tool(made: SimulatedWorld, **changes: str) -> None:
     digest = world.upload(made, "platform")
+    scenes.admit(made, _catalog(TOOL))
     made.factory.platforms.put(digest, _catalog({**TOOL, **changes}), ADMIN)
 
 
@@ -66,6 +67,7 @@ def _put_bundled(made: SimulatedWorld, text: str, *tools: dict[str, str]) -> Non
     catalog = _catalog(*tools)
     digest, content = fleet.bundle(text, catalog=catalog)
     made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    scenes.admit(made, catalog)
     made.factory.platforms.put(digest, catalog, ADMIN, drop_used=True)
 
 

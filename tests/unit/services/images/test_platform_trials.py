@@ -11,6 +11,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, St
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.platform_trials import CanaryState
 from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.tools import ToolState
 from pipeline_core.ports import Principal
 from pipeline_core.state.sources import PLATFORMS
 from pipeline_core.wire.problems import InvalidDocument
@@ -147,6 +148,7 @@ def test_every_problem_of_a_trial_is_told_at_once() -> None:
 def test_a_canary_keeps_the_tools_that_it_names() -> None:
     made = scenes.registered({})
     tools = {"hosts": [fleet.HOST], "entries": [TOOL]}
+    scenes.admit(made, tools)
     made.factory.platforms.put(world.upload(made, "platform"), tools, ADMIN)
     document = fleet.document("rhel9-canary", None, catalog=("falcon",))
     bundle = world.upload(made, "content")
@@ -161,6 +163,26 @@ def test_a_canary_keeps_the_tools_that_it_names() -> None:
     current = scenes.head(made, CANARY).current
     assert current is not None
     assert [tool[1] for tool in current.inputs.catalog] == ["7.2"]
+
+
+def test_the_files_of_a_trial_are_admitted_at_its_begin_and_at_its_promotion() -> None:
+    made = scenes.settled({"rhel9-canary": None})
+    catalog = {**NO_TOOLS, "entries": [TOOL]}
+    digest, content = fleet.bundle("new", catalog=catalog)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    with pytest.raises(InvalidDocument, match="'falcon', .* was never brought"):
+        made.factory.platforms.put(digest, catalog, ADMIN, canaries=(CANARY,))
+    scenes.admit(made, catalog)
+    made.factory.platforms.put(digest, catalog, ADMIN, canaries=(CANARY,))
+    made.settle()
+    file = Digest(TOOL["sha256"])
+    (entry,) = [each for each in made.factory.submissions.list() if each.sha256 == file]
+    assert entry.named_by == ("falcon 7.1",)
+    stored = made.base.records.tools.find(file)
+    assert stored is not None
+    made.base.records.tools.save(replace(stored.value, state=ToolState.REFUSED), etag=stored.etag)
+    with pytest.raises(InvalidDocument, match="'falcon', .* is refused"):
+        made.factory.platforms.promote(digest, ADMIN)
 
 
 def test_a_second_trial_replaces_the_first_and_images_that_it_does_not_name_go_back() -> None:

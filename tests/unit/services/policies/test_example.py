@@ -38,6 +38,7 @@ def _fleet() -> SimulatedWorld:
     """The example fleet, built, and the example policy over it."""
     made = scenes.registered({})
     catalog = json.loads((ROOT / "images/catalog.json").read_text(encoding="utf-8"))
+    scenes.admit(made, catalog)
     made.factory.platforms.put(world.upload(made, "steps"), catalog, ADMIN)
     for name in FLEET:
         _register(made, name)

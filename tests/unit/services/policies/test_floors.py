@@ -263,6 +263,7 @@ def test_a_catalog_with_a_tool_that_the_policy_does_not_allow_is_refused() -> No
         {"id": tool, "version": "1.0", "url": f"https://tools.factory.corp/{tool}-1.0.rpm", "sha256": SHA}
         for tool in ("falcon", "nessus")
     ]
+    scenes.admit(made, {"entries": entries})
     platform = scenes.sources(made).find_platform()
     with pytest.raises(InvalidDocument) as refused:
         made.factory.platforms.put(bundle, {"hosts": ["tools.factory.corp"], "entries": [*entries, 1]}, ADMIN)

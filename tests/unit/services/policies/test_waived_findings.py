@@ -8,7 +8,8 @@ from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.policies.waivers import WaiverSubject
-from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, ReportedFinding
+from pipeline_core.wire.job import BuildJob
+from pipeline_core.wire.report import BuildReport, ReportedCheck, ReportedFinding
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes

@@ -13,8 +13,8 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.wire.job import BuildReport
 from pipeline_core.wire.provenance import Envelope
+from pipeline_core.wire.report import BuildReport
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.forgeries import FORGERIES, ForgedBlobs, Forgery

@@ -32,9 +32,10 @@ from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.provenance.publications import Publications
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.services.recovery.live_versions import LiveVersions
+from pipeline_core.state.catalog.tools import ToolStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.image_yaml import read as image_yaml
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.report import BuildReport
 from simulation import fleet, world
 from tests.unit.services import scenes
 
@@ -138,6 +139,7 @@ def _tags(build: Build) -> dict[str, str]:
 def _provenance(ports: MemoryPorts) -> Provenance:
     return Provenance(
         images=ImageStore(ports.tables),
+        tools=ToolStore(ports.tables),
         blobs=ports.blobs,
         signer=ports.signer,
         deployment=scenes.deployment_of(_WORLD),

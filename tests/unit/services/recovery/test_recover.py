@@ -193,6 +193,7 @@ def test_the_catalog_and_a_staged_tool_come_from_recovery_log_and_provenance() -
         "sha256": SHA,
     }
     catalog = {"hosts": ["tools.factory.corp"], "entries": [tool]}
+    scenes.admit(made, catalog)
     made.factory.platforms.put(world.upload(made, "platform"), catalog, ADMIN)
     document = fleet.document("rhel9-base", None)
     document["spec"]["build"]["catalog"] = ["falcon"]

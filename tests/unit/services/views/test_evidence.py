@@ -12,7 +12,7 @@ from pipeline_core.services.views import evidence
 from pipeline_core.services.views.evidence import Evidence, Place
 from pipeline_core.services.views.views import EvidenceFile
 from pipeline_core.state import images as records
-from pipeline_core.wire.job import ReportedEvidence
+from pipeline_core.wire.report import ReportedEvidence
 from simulation.world import SimulatedWorld
 from tests.unit.services import kept, scenes
 from tests.unit.services import policy_documents as policies

@@ -12,6 +12,7 @@ kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
 kept+=(IMAGEFACTORY_IMAGE=payments-api)
 kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
+kept+=(IMAGEFACTORY_TOOLS=/run/imagefactory/tools)
 cd -- /run/imagefactory/platform
 if [ -x /run/imagefactory/platform/platform/after/85-hygiene-check.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/after/85-hygiene-check.sh; fi
 exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/after/85-hygiene-check.sh

@@ -5,7 +5,7 @@ umask 022
 rm -f -- "$0" # after the last step nobody is left who could
 printf '%s\n' 'imagefactory: step 0 of 12: prepare'
 rm -rf -- /run/imagefactory
-install -d -m 0755 /run/imagefactory /run/imagefactory/results
+install -d -m 0755 /run/imagefactory /run/imagefactory/results /run/imagefactory/tools
 install -m 0644 -- /tmp/imagefactory-catalog.json /run/imagefactory/catalog.json
 rm -f -- /tmp/imagefactory-catalog.json
 printf '%s  %s\n' 3ff3efae89ba9851ebeaa50f935c189b8a004d238b281c8209c6389f13d501e9 /tmp/imagefactory-bundle.tar.gz | sha256sum --check --status

@@ -17,5 +17,6 @@ kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
 kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
 kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
+kept+=(IMAGEFACTORY_TOOLS=/run/imagefactory/tools)
 cd -- /run/imagefactory/platform
 exec /usr/bin/env -i "${kept[@]}" ansible-playbook --connection local --inventory localhost, -- platform/roots/30-hardening.yml

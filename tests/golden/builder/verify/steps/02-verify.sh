@@ -16,6 +16,7 @@ kept+=(IMAGEFACTORY_PROFILE=cis_server_l1)
 kept+=(IMAGEFACTORY_RESULTS=/run/imagefactory/results)
 kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
 kept+=(IMAGEFACTORY_TAILORING='')
+kept+=(IMAGEFACTORY_TOOLS=/run/imagefactory/tools)
 cd -- /run/imagefactory/platform
 if [ -x /run/imagefactory/platform/platform/verify/run.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/verify/run.sh /run/imagefactory/bundle/tests/smoke.sh; fi
 exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/verify/run.sh /run/imagefactory/bundle/tests/smoke.sh

@@ -1,0 +1,149 @@
+"""SecOps bring a file: they get an address to write the one blob once, see what became of it, and may remove it.
+
+The content never passes through the factory's API. Nothing that is brought is used before `admission` has looked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline_core.deployment import Deployment
+from pipeline_core.domain import access, tools
+from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.blob_rights import BlobPlace, BlobRight
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.tools import ToolRecord, ToolState
+from pipeline_core.ports import Blobs, Clock, Logs, Principal
+from pipeline_core.state.concurrency import RACED, changing
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+
+_LIFE = timedelta(hours=2)  # of an address: 500 MB at 1 Mbit/s need 67 minutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOffer:
+    """The record, and the address that takes the file until `until`; None where the factory needs no upload.
+
+    The address is a secret: it holds a signature.
+    """
+
+    record: ToolRecord
+    address: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolEntry:
+    """One digest of a list: its record, or None, and the tools of the catalog in force that name it."""
+
+    sha256: Digest
+    record: ToolRecord | None
+    named_by: tuple[str, ...]
+
+    @property
+    def is_missing(self) -> bool:
+        """True where builds wait for it."""
+        is_admitted = self.record is not None and self.record.state is ToolState.ADMITTED
+        return bool(self.named_by) and not is_admitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submissions:
+    """An offer costs two reads, a write where nobody had asked before, and a signature."""
+
+    records: Records
+    blobs: Blobs
+    clock: Clock
+    logs: Logs
+    deployment: Deployment
+
+    def offer(self, digest: Digest, principal: Principal) -> UploadOffer:
+        """Ask to bring a file. Safe to repeat. Raises PermanentError: PERMISSION, or CONFLICT for a refused file."""
+        access.demand(ApiOperation.SUBMIT_TOOL, principal)
+
+        def keep(stored: Stored[ToolRecord] | None) -> ToolRecord:
+            if stored is not None:
+                return stored.value
+            record = ToolRecord(
+                sha256=digest,
+                state=ToolState.REQUESTED,
+                at=self.clock.now(),
+                by=principal.actor.identity or "",
+                reason="its file was not brought yet",
+            )
+            self.records.tools.save(record, etag=None)
+            return record
+
+        record = changing(
+            lambda: self.records.tools.find(digest), keep, subject=f"the file {digest}", lost=RACED
+        )
+        if record.state is ToolState.REFUSED:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                f"{digest} is refused: {record.reason}; SecOps remove the record with"
+                f" `imagefactory catalog remove {digest} --reason TEXT` before it can be brought again",
+            )
+        is_there = self.blobs.find_facts(tools.QUARANTINE, str(digest)) is not None
+        if record.state is ToolState.ADMITTED or is_there:
+            return UploadOffer(record=record)
+        return self._address(record)
+
+    def remove(self, digest: Digest, principal: Principal, reason: str) -> None:
+        """Forget a file that is not admitted, and delete what was brought. Raises NotFound, PermanentError."""
+        access.demand(ApiOperation.REMOVE_TOOL, principal)
+        why = access.demand_reason(reason, "the log of the factory")
+        stored = self.records.tools.find(digest)
+        if stored is None:
+            raise NotFound(
+                f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for"
+            )
+        if stored.value.state is ToolState.ADMITTED:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                f"{digest} is admitted, and builds may use it: take its entry out of the catalog instead",
+            )
+        for container in (tools.SERVED, tools.QUARANTINE):
+            self._delete(container, digest)
+        try:
+            self.records.tools.delete(digest, etag=stored.etag)
+        except StaleWrite as error:
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{digest} was looked at just now: look at it, and try again"
+            ) from error
+        self.logs.note(
+            "tool-removed",
+            digest=str(digest),
+            state=stored.value.state.value,
+            actor=principal.actor.identity,
+            why=why,
+        )
+
+    def list(self) -> Sequence[ToolEntry]:
+        """Every file that was asked for or that the catalog in force or on trial names, by SHA-256. Two reads."""
+        records = {stored.value.sha256: stored.value for stored in self.records.tools.list()}
+        platform = self.records.sources.find_platform()
+        named: dict[Digest, list[str]] = {}
+        for tool, version, sha256 in () if platform is None else platform.tools:
+            named.setdefault(Digest(sha256), []).append(f"{tool} {version}")
+        return [
+            ToolEntry(
+                sha256=digest, record=records.get(digest), named_by=tuple(sorted(named.get(digest, ())))
+            )
+            for digest in sorted({*records, *named})
+        ]
+
+    def _address(self, record: ToolRecord) -> UploadOffer:
+        now = self.clock.now()
+        place = BlobPlace(container=tools.QUARANTINE, name=str(record.sha256))
+        # CREATE alone: no read, no second write, and no tag, so nobody who uploads can forge a scanner's result.
+        token = self.blobs.delegate({place: frozenset({BlobRight.CREATE})}, now=now, until=now + _LIFE)
+        query = "&".join(part for part in (token.shared, token.own[place]) if part)
+        address = f"{self.deployment.blob_endpoint}/{place}?{query}"
+        return UploadOffer(record=record, address=address, until=token.until)
+
+    def _delete(self, container: str, digest: Digest) -> None:
+        facts = self.blobs.find_facts(container, str(digest))
+        if facts is not None:
+            self.blobs.delete(container, str(digest), etag=facts.etag)

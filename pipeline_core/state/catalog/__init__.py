@@ -1,0 +1,1 @@
+"""What the factory remembers about the tools of the catalog."""

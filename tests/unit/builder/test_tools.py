@@ -1,0 +1,79 @@
+"""Tools of the catalog come from the factory's own storage to the guest, and no step has to ask a vendor."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.packer import guest, provisioners
+from pipeline_core.domain.errors import ErrorClass, Owner
+from pipeline_core.wire.job import BuildJob
+from tests.unit.builder import samples
+from tests.unit.builder.conftest import Run
+
+TOOL = samples.TOOL
+PLATFORM = samples.PLATFORM_WITH_TOOL
+
+
+def with_tool(made: BuildJob, **tools: Any) -> BuildJob:
+    return made.model_copy(update={"platform": samples.digest_of(PLATFORM), **tools})
+
+
+def stored(root: Path, content: bytes = samples.TOOL_CONTENT) -> None:
+    """The blob of the tool, where the factory has admitted it."""
+    folder = root / "storage" / "catalog"
+    folder.mkdir(parents=True)
+    (folder / TOOL.sha256).write_bytes(content)
+
+
+def plan_of(job: BuildJob) -> provisioners.ProvisionPlan:
+    return provisioners.plan(job, frozenset(samples.BUNDLE), frozenset(samples.PLATFORM))
+
+
+@pytest.mark.process
+def test_packer_finds_the_file_beside_the_template_and_the_guest_its_name(run: Run, tmp_path: Path) -> None:
+    stored(tmp_path)
+    job = with_tool(samples.root_job(), catalog=(TOOL,))
+    left = run(job, f"{samples.GOOD_BUILD}; cp -r tools catalog.json {tmp_path}", platform=PLATFORM)
+    assert left.report.succeeded, left.report.message
+    assert (tmp_path / "tools" / TOOL.sha256).read_bytes() == samples.TOOL_CONTENT
+    (entry,) = json.loads((tmp_path / "catalog.json").read_text("utf-8"))
+    assert (entry["id"], entry["file"], entry["sha256"]) == (TOOL.id, TOOL.file, TOOL.sha256)
+    assert entry["url"] == TOOL.url  # platform steps of the release before read it
+
+
+@pytest.mark.process
+def test_a_file_with_another_content_never_reaches_packer(run: Run, tmp_path: Path) -> None:
+    stored(tmp_path, b"another")
+    job = with_tool(samples.root_job(), catalog=(TOOL,))
+    left = run(job, f"touch {tmp_path}/ran", platform=PLATFORM)
+    assert not (tmp_path / "ran").exists()
+    assert (left.report.error_class, left.report.owner) == (ErrorClass.POLICY, Owner.PLATFORM)
+    assert not left.report.failure().is_of_team
+
+
+@pytest.mark.parametrize("stage", ["build", "verify"])
+def test_a_file_is_sent_once_before_the_first_step_that_can_need_it(stage: str) -> None:
+    made = samples.root_job(tools=(TOOL,)) if stage == "build" else samples.verify_job(tools=(TOOL,))
+    plan = plan_of(made)
+    blocks: list[dict[str, Any]] = [dict(block) for block in plan.blocks]
+    upload = {"file": {"source": f"tools/{TOOL.sha256}", "destination": guest.tool_upload(TOOL.sha256)}}
+    assert blocks.count(upload) == 1
+    # A restart would lose it: it comes with the last preparation.
+    scripts = [block["shell"]["script"] for block in blocks if "shell" in block]
+    prepared = [each for each in scripts if each.endswith("-prepare.sh")]
+    follows = next(block["shell"]["script"] for block in blocks[blocks.index(upload) :] if "shell" in block)
+    assert follows == prepared[-1]
+    texts = {script.file: script.content for script in plan.scripts}
+    assert [TOOL.sha256 in texts[each] for each in prepared] == [False] * (len(prepared) - 1) + [True]
+
+
+def test_the_platforms_scripts_know_where_the_files_are_and_a_teams_do_not() -> None:
+    texts = {script.file.split("-", 1)[1]: script.content for script in plan_of(samples.child_job()).scripts}
+    assert f"kept+=(IMAGEFACTORY_TOOLS={guest.TOOLS})" in texts["platform.sh"]
+    assert "IMAGEFACTORY_TOOLS" not in texts["shell.sh"]
+
+
+def test_the_template_does_not_change_where_no_file_is_sent() -> None:
+    assert not [block for block in plan_of(samples.child_job()).blocks if "tools/" in json.dumps(block)]
