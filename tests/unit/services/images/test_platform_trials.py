@@ -170,7 +170,7 @@ def test_the_files_of_a_trial_are_admitted_at_its_begin_and_at_its_promotion() -
     catalog = {**NO_TOOLS, "entries": [TOOL]}
     digest, content = fleet.bundle("new", catalog=catalog)
     made.factory.registrar.store_bundle(digest, content, UPLOADER)
-    with pytest.raises(InvalidDocument, match="'falcon', .* was never brought"):
+    with pytest.raises(InvalidDocument, match=r"'falcon', .* was never brought"):
         made.factory.platforms.put(digest, catalog, ADMIN, canaries=(CANARY,))
     scenes.admit(made, catalog)
     made.factory.platforms.put(digest, catalog, ADMIN, canaries=(CANARY,))
@@ -181,7 +181,7 @@ def test_the_files_of_a_trial_are_admitted_at_its_begin_and_at_its_promotion() -
     stored = made.base.records.tools.find(file)
     assert stored is not None
     made.base.records.tools.save(replace(stored.value, state=ToolState.REFUSED), etag=stored.etag)
-    with pytest.raises(InvalidDocument, match="'falcon', .* is refused"):
+    with pytest.raises(InvalidDocument, match=r"'falcon', .* is refused"):
         made.factory.platforms.promote(digest, ADMIN)
 
 
