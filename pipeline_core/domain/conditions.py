@@ -50,9 +50,7 @@ class ConditionType(Enum):
     LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
     TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
     PLATFORM_TRIAL = "PlatformTrial"  # SecOps try platform steps on it that are not in force
-    CATALOG_NOT_ADMITTED = (
-        "CatalogNotAdmitted"  # the file of a tool that it needs is not admitted: nothing is built
-    )
+    CATALOG_NOT_ADMITTED = "CatalogNotAdmitted"  # the file of a tool is not admitted: nothing is built
     CHANNEL_NOT_FOLLOWED = (
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )

@@ -108,6 +108,13 @@ def test_which_steps_an_image_is_built_with(case: str) -> None:
         assert why in found.missing
 
 
+def test_builds_need_the_tools_in_force_and_those_on_trial() -> None:
+    in_force = {"falcon": ("falcon", "7.1", "a" * 64), "goss": ("goss", "0.4.9", "c" * 64)}
+    platform = replace(TRIED, catalog=in_force)
+    assert platform.tools == {*in_force.values(), *TOOLS.values()}
+    assert replace(platform, trial=None).tools == set(in_force.values())
+
+
 def test_a_grandchild_of_a_canary_waits_where_the_child_is_in_the_trial() -> None:
     found = detect_staleness(GRANDCHILD, _world(BOTH, *_chain_with_trial()))
     assert isinstance(found, Unknown)
