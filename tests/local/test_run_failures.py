@@ -25,7 +25,9 @@ def _running(folder: Path, **_: Any) -> Iterator[Any]:
     log.write_text("what happened before")
     (folder / "ca").mkdir()
     (folder / "ca" / "ca-key.pem").write_text("secret")
-    yield SimpleNamespace(parts=lambda: (), host=SimpleNamespace(log=log), url="", token=lambda *_, **__: "")
+    arm = SimpleNamespace(ca_file=folder / "ca" / "ca.pem")
+    host = SimpleNamespace(log=log)
+    yield SimpleNamespace(parts=lambda: (), host=host, arm=arm, url="", token=lambda *_, **__: "")
 
 
 @pytest.fixture

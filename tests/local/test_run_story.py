@@ -28,6 +28,8 @@ class _Api:
 
 
 class _Arm:
+    ca_file = ""
+
     def ask(self, *_: object) -> None:
         """Accept any line."""
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -71,7 +72,7 @@ def test_nothing_is_raised_after_the_watch_has_ended(tmp_path: Path) -> None:
 
 
 class _Stack:
-    url = "http://127.0.0.1:9"
+    url, arm = "http://127.0.0.1:9", SimpleNamespace(ca_file="")
 
     def __init__(self, *parts: WatchedProgram) -> None:
         self.parts = lambda: parts
