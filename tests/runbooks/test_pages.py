@@ -50,7 +50,9 @@ def needs_azure(command: str) -> bool:
 @pytest.mark.parametrize("name", pages.names())
 def test_a_copy_of_a_folder_can_be_made_twice(name: str) -> None:
     """`cp -r` puts the second copy into the first one."""
-    copies = [each.text for each in pages.read(name).commands(needs_azure=False) if each.text.startswith("cp -")]
+    copies = [
+        each.text for each in pages.read(name).commands(needs_azure=False) if each.text.startswith("cp -")
+    ]
     assert [each for each in copies if "--no-target-directory" not in each] == []
 
 

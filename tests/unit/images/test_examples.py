@@ -127,7 +127,9 @@ def test_the_step_for_sap_ends_well_with_its_profile_alone_and_without_ansible(
     assert machine.called("tuned-adm") == ["profile sap-netweaver"]
     assert not (tmp_path / "ansible-core").exists()
     asked = yaml.safe_load((EXAMPLES / "rhel9-sap" / "goss.yaml").read_text("utf-8"))
-    (installed,) = [call.split(" install ")[1].split() for call in machine.called("dnf") if " install " in call]
+    (installed,) = [
+        call.split(" install ")[1].split() for call in machine.called("dnf") if " install " in call
+    ]
     assert sorted(asked["package"]) == sorted(installed)
     assert {"nfs-utils", "libnsl", "tcsh"} <= set(installed)
     assert machine.called("systemctl") == [

@@ -1,6 +1,7 @@
 """The proof of FIPS mode reads files, so a step that replaces or diverts the programs that answer is seen."""
 
 import ast
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -325,3 +326,26 @@ def test_the_proof_runs_on_python_3_9() -> None:
     )
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert {name.split(".")[0] for name in names} - {"scanner", *sys.stdlib_module_names} == set()
+
+
+FACTS: list[dict[str, str]] = json.loads((Path(__file__).parent / "fips_files.json").read_text("utf-8"))[
+    "files"
+]
+
+
+def test_each_program_that_is_asked_for_is_one_that_a_package_of_rhel_lists() -> None:
+    listed = {each["path"] for each in FACTS}
+    assert {f"/{name}" for name in fips_proof._PROGRAMS} == {
+        path for path in listed if "/modules/" not in path and not path.startswith(f"/{SHARED}/FIPS/")
+    }
+    assert all(each["source"] for each in FACTS)
+
+
+def test_the_machine_of_the_tests_has_the_files_that_the_packages_list(root: Path) -> None:
+    listed = {each["path"].replace("RELEASE", RELEASE) for each in FACTS}
+    # A package lists the file behind a link of libraries too, and its settings one by one.
+    known = {path.replace(".so.3.2.2", ".so.3") for path in packages[root]}
+    assert listed - known == set()
+    assert {path for path in known - listed if not path.startswith(f"/{SHARED}/FIPS/")} == set()
+    assert {each["path"] for each in FACTS if each.get("link")} == {"/usr/lib64/libcrypto.so.3"}
+    assert (root / "usr/lib64/libcrypto.so.3").is_symlink()
