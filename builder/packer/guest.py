@@ -24,6 +24,7 @@ _CLEAN = (
 RESTARTING = (
     f"{ROOT}/restarting"  # a platform script that restarts the machine leaves the id of its boot here
 )
+_SHORT = 12  # characters of a digest, as the builder shows it
 _WAIT_SECONDS = 10  # between two looks at a machine that has not gone down yet
 _BOOT_SECONDS = 60  # of one look at a machine that starts
 _CLEANLY = '/usr/bin/env -i "${kept[@]}" '
@@ -56,11 +57,7 @@ def prepare(title: str, digests: Mapping[str, str], tools: Iterable[str] = ()) -
     for name, digest in digests.items():
         lines += _unpacked(name, digest)
     for tool in tools:
-        lines += [
-            f"install -m 0644 -- {tool_upload(tool)} {TOOLS}/{tool}",
-            f"rm -f -- {tool_upload(tool)}",
-            f"printf '%s  %s\\n' {tool} {TOOLS}/{tool} | sha256sum --check --status",
-        ]
+        lines += _taken(tool)
     return _script(title, lines)
 
 
@@ -163,6 +160,26 @@ def _environment(environment: Mapping[str, str], *, is_ours: bool) -> list[str]:
     if is_ours:
         return [*_CLEAN, *(f"kept+=({each})" for each in given)]
     return [f"export {each}" for each in given]
+
+
+def _taken(tool: str) -> list[str]:
+    """The folder is in memory, so a large file may not fit. Without a reason the log would have an exit code alone."""
+    upload, kept, short = tool_upload(tool), f"{TOOLS}/{tool}", tool[:_SHORT]
+    free = f"$(df --output=avail --block-size=1 {TOOLS} | tail -n 1 | tr -d ' ')"
+    return [
+        f"needs=$(stat --format=%s -- {upload})",
+        f"free={free}",
+        'if [ "$free" -lt "$needs" ]; then',
+        f'  echo "the file {short} of a tool needs $needs bytes in {TOOLS}, and $free are free" >&2',
+        "  exit 1",
+        "fi",
+        f"install -m 0644 -- {upload} {kept}",
+        f"rm -f -- {upload}",
+        f"printf '%s  %s\\n' {tool} {kept} | sha256sum --check --status || {{",
+        f"  echo 'the file {short} of a tool has another SHA-256 in the guest' >&2",
+        "  exit 1",
+        "}",
+    ]
 
 
 def _unpacked(name: str, digest: str) -> list[str]:

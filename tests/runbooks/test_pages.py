@@ -47,6 +47,26 @@ def needs_azure(command: str) -> bool:
     return any(word in command for word in ("az ", "terraform ", "--gallery-image-version "))
 
 
+@pytest.mark.parametrize("name", pages.names())
+def test_a_copy_of_a_folder_can_be_made_twice(name: str) -> None:
+    """`cp -r` puts the second copy into the first one."""
+    copies = [
+        each.text for each in pages.read(name).commands(needs_azure=False) if each.text.startswith("cp -")
+    ]
+    assert [each for each in copies if "--no-target-directory" not in each] == []
+
+
+def test_what_a_trial_has_put_in_force_is_brought_into_the_folder_that_is_registered_next() -> None:
+    """Else the next registration takes it back."""
+    texts = [each.text for each in pages.read("raised-benchmark").commands(needs_azure=False)]
+    after = texts[texts.index("imagefactory platform promote") :]
+    assert "cp --recursive --no-target-directory next/platform images/platform" in after
+
+
+def test_the_traps_of_a_reader_stand_in_a_shell_of_its_own() -> None:
+    assert "`bash --norc`" in (DOCS / "runbooks" / "README.md").read_text("utf-8")
+
+
 def test_every_happening_of_a_page_is_known_and_every_known_one_is_used() -> None:
     used = {each.name for name in pages.names() for each in pages.read(name).happenings()}
     assert used == set(happenings.BY_NAME)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails unless the machine is in FIPS mode. `check.sh PART...` proves these parts from files (fips_proof.py). Without a
-# word it proves the kernel, the next starts and the policy, and asks the vendor's tool too, which looks at the initramfs.
+# word it proves the kernel, the next starts and the main policy, and asks the vendor's tool too, which looks at the
+# initramfs: the build stage runs it so. Sub-policies are a test of the booted machine, where SecOps can waive it.
 # `fips-mode-setup --check` ends with 0 also where FIPS is off, so its words count.
 set -euo pipefail
 

@@ -2,14 +2,16 @@
 
 ROOT is the machine, or a folder that stands for it in tests. The parts:
 
-    kernel   the running kernel says so, and nothing is mounted over its answer
-    boot     every entry of the boot menu has fips=1, and no later word takes it back
-    policy   the crypto policy is FIPS, and no file of the machine takes the place of the vendor's policy
-    files    the programs and libraries are the vendor's, by digest; so are the libraries' settings
+    kernel      the running kernel says so, and nothing is mounted over its answer
+    boot        every entry of the boot menu has fips=1, and no later word takes it back
+    updates     the entry of a kernel that an update brings will have it too
+    policy      the crypto policy is FIPS, and no file of the machine takes the place of the vendor's policy
+    sub-policy  it is FIPS alone, or with one sub-policy of a closed list
+    files       the programs and libraries are the vendor's, by digest; so are the libraries' settings
 
 It prints a line for each finding and ends with 1 if there is one. Without sub-policy the libraries' settings must begin
-with the vendor's. Those of OpenSSH are left out, since the guide's profile stig changes them, and so is what
-`local.d` adds. A step that replaces Python, rpm and its database at once is not seen.
+with the vendor's; what `local.d` adds behind them is not judged. A step that replaces Python, rpm and its database at
+once is not seen.
 
 Runs in the guest: RHEL 9's own Python 3.9, standard library only.
 """
@@ -31,6 +33,7 @@ _SHARED = "usr/share/crypto-policies"
 _ETC = "etc/crypto-policies"
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
 _MENU = re.compile(r"\s*linux(?:16|efi)?\s+\S+(.*)")
+_ASSIGNED = re.compile(r"\s*(?:export\s+)?(\w+)(\+?)=(.*)")
 # What enforces FIPS, and what is asked about it elsewhere. A package of Red Hat brings each to RHEL 9.
 _PROGRAMS = (
     "usr/bin/bash",
@@ -41,9 +44,12 @@ _PROGRAMS = (
     "usr/lib64/ossl-modules/fips.so",
     f"{_SHARED}/policies/FIPS.pol",
 )
-_NOT_COMPARED = ("openssh", "opensshserver")
-# Those that DISA's rule allows beside its own, STIG, which the guide writes. NO-ENFORCE-EMS, for one, weakens FIPS.
+# Those that the guide's rule fips_crypto_subpolicy allows, one at a time, and STIG, which the guide itself sets. DISA
+# lets a documented need keep AD-SUPPORT or NO-ENFORCE-EMS: that is what a waiver of the test is for.
 _SUB_POLICIES = frozenset(("ECDHE-ONLY", "NO-CAMELLIA", "NO-SHA1", "OSPP", "STIG"))
+# The arguments of a kernel that an update brings: kernel-install reads the first, grub2-mkconfig the second.
+_CMDLINE, _GRUB = "etc/kernel/cmdline", "etc/default/grub"
+_POLICIES = ("config", "state/current")
 _MOST = 1 << 20  # bytes of one file of settings
 
 Vouch = Callable[[str, str], "str | None"]
@@ -67,9 +73,7 @@ def kernel(root: Path) -> Iterator[str]:
 
 def boot(root: Path) -> Iterator[str]:
     """Findings about each start of the machine: entries of the Boot Loader Specification, and lines of GRUB's own."""
-    variables = dict(
-        line.split("=", 1) for line in _text(root / "boot/grub2/grubenv").splitlines() if "=" in line
-    )
+    variables = _variables(root)
     entries = sorted((root / "boot/loader/entries").glob("*.conf"))
     if not entries:
         yield "/boot/loader/entries has no entry"
@@ -84,15 +88,31 @@ def boot(root: Path) -> Iterator[str]:
                 yield f"/{path.relative_to(root)} starts a kernel without fips=1"
 
 
+def updates(root: Path) -> Iterator[str]:
+    """Findings about what the entry of the next kernel is made from. Without these files it is this kernel's."""
+    if os.path.lexists(root / _CMDLINE) and not _starts_with_fips(_text(root / _CMDLINE), _variables(root)):
+        yield f"/{_CMDLINE} has no fips=1, or another value after it"
+    if os.path.lexists(root / _GRUB) and not _starts_with_fips(_grub_options(_text(root / _GRUB)), {}):
+        yield f"GRUB_CMDLINE_LINUX in /{_GRUB} has no fips=1, or another value after it"
+
+
 def policy(root: Path) -> Iterator[str]:
-    """Findings about the crypto policy."""
-    for name in ("config", "state/current"):
+    """Findings about the crypto policy, whatever its sub-policies are."""
+    for name in _POLICIES:
         said = _policy(root, name)
-        main, *added = said.split(":")
-        if main != "FIPS" or not _SUB_POLICIES.issuperset(added):
+        if said.split(":")[0] != "FIPS":
             yield f"/{_ETC}/{name} says {said or 'nothing'}"
     if os.path.lexists(root / _ETC / "policies/FIPS.pol"):
         yield f"/{_ETC}/policies/FIPS.pol takes the place of the vendor's policy"
+
+
+def sub_policy(root: Path) -> Iterator[str]:
+    """Findings about the sub-policies."""
+    for name in _POLICIES:
+        said = _policy(root, name)
+        added = said.split(":")[1:]
+        if len(added) > 1 or not _SUB_POLICIES.issuperset(added):
+            yield f"/{_ETC}/{name} says {said}: not one of {', '.join(sorted(_SUB_POLICIES))} alone"
 
 
 def files(root: Path, vouch: Vouch) -> Iterator[str]:
@@ -107,7 +127,7 @@ def files(root: Path, vouch: Vouch) -> Iterator[str]:
     for path in given:
         if not _is_vendors(root, str(path.relative_to(root)), vouch):
             yield f"/{path.relative_to(root)} is not as a vendor's package brought it"
-        elif path.stem in _NOT_COMPARED or ":" in _policy(root, "state/current"):
+        elif ":" in _policy(root, "state/current"):
             continue
         elif not _text(_inside(root, f"{_ETC}/back-ends/{path.stem}.config")).startswith(_text(path)):
             yield f"/{_ETC}/back-ends/{path.stem}.config is not the vendor's for FIPS"
@@ -123,6 +143,11 @@ def _kernel_image(root: Path, vouch: Vouch) -> Iterator[str]:
         yield f"/boot/vmlinuz-{release} is not the kernel of a vendor's package"
 
 
+def _variables(root: Path) -> dict[str, str]:
+    lines = _text(root / "boot/grub2/grubenv").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
 def _starts_with_fips(options: str, variables: Mapping[str, str]) -> bool:
     """True if the last word about FIPS, which counts, switches it on. Unknown variables are empty, as in GRUB."""
     words = _VARIABLE.sub(lambda found: variables.get(found[1], ""), options).split()
@@ -130,9 +155,20 @@ def _starts_with_fips(options: str, variables: Mapping[str, str]) -> bool:
     return bool(values) and values[-1] == "1"
 
 
+def _grub_options(text: str) -> str:
+    """What grub2-mkconfig takes: a shell's assignments, the last of which counts, and behind them those of DEFAULT."""
+    values: dict[str, str] = {}
+    for found in filter(None, map(_ASSIGNED.fullmatch, text.splitlines())):
+        name, adds, value = found.groups()
+        value = _VARIABLE.sub(lambda each: values.get(each[1], ""), value.replace('"', "").replace("'", ""))
+        values[name] = f"{values.get(name, '')}{value}" if adds else value
+    return f"{values.get('GRUB_CMDLINE_LINUX', '')} {values.get('GRUB_CMDLINE_LINUX_DEFAULT', '')}"
+
+
 def _policy(root: Path, name: str) -> str:
+    """As the vendor's tool reads it: in capitals, and each line behind the first has more sub-policies."""
     lines = (line.partition("#")[0].strip() for line in _text(root / _ETC / name).splitlines())
-    return next(filter(None, lines), "")
+    return ":".join(filter(None, lines)).upper()
 
 
 def _is_vendors(root: Path, name: str, vouch: Vouch) -> bool:
@@ -182,7 +218,9 @@ def main(words: Sequence[str]) -> int:
     parts: dict[str, Callable[[], Iterator[str]]] = {
         "kernel": lambda: kernel(root),
         "boot": lambda: boot(root),
+        "updates": lambda: updates(root),
         "policy": lambda: policy(root),
+        "sub-policy": lambda: sub_policy(root),
         "files": lambda: files(root, rpms.vouch),
     }
     found = [f"fips: {line}" for word in words[1:] for line in parts[word]()]

@@ -17,7 +17,9 @@ FILES = IMAGES / "platform" / "verify" / "fips.yaml"
 TITLES = {
     "kernel": "FIPS mode of the kernel",
     "boot": "FIPS mode at each start",
+    "updates": "FIPS mode of a kernel that an update brings",
     "policy": "crypto policy of FIPS",
+    "sub-policy": "sub-policy of FIPS",
     "files": "programs and libraries of FIPS mode",
 }
 
@@ -32,7 +34,7 @@ def _failed(machine: Path, bundle: Path, tools: Path) -> set[str]:
     command = [str(runs.program()), "--gossfile", str(FILES), "validate", "--format", "json", "--no-color"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
     report = json.loads(done.stdout[done.stdout.find("{") :])
-    assert report["summary"]["test-count"] >= 6
+    assert report["summary"]["test-count"] >= 8
     return {each["resource-id"] for each in report["results"] if not each["successful"]}
 
 
@@ -70,6 +72,11 @@ def test_each_part_is_a_test_that_fails_alone(tmp_path: Path, bundle: Path) -> N
     fips_machine.write(machine, fips_machine.ENTRY, "options root=/dev/x fips=1\n")
     fips_machine.set_policy(machine, "DEFAULT")
     assert _failed(machine, bundle, tools) == {TITLES["policy"]}
+    fips_machine.set_policy(machine, "FIPS:AD-SUPPORT")
+    assert _failed(machine, bundle, tools) == {TITLES["sub-policy"]}
     fips_machine.set_policy(machine, "FIPS")
+    fips_machine.write(machine, "etc/kernel/cmdline", "root=/dev/x\n")
+    assert _failed(machine, bundle, tools) == {TITLES["updates"]}
+    fips_machine.write(machine, "etc/kernel/cmdline", "root=/dev/x fips=1\n")
     fips_machine.write(machine, "usr/bin/fips-mode-setup", "#!/bin/sh\necho 'FIPS mode is enabled.'\n")
     assert _failed(machine, bundle, tools) == {TITLES["files"]}

@@ -1,6 +1,9 @@
 """Tools of the catalog come from the factory's own storage to the guest, and no step has to ask a vendor."""
 
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +80,53 @@ def test_the_platforms_scripts_know_where_the_files_are_and_a_teams_do_not() -> 
 
 def test_the_template_does_not_change_where_no_file_is_sent() -> None:
     assert not [block for block in plan_of(samples.child_job()).blocks if "tools/" in json.dumps(block)]
+
+
+def prepare(folder: Path, content: bytes, free: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the guest's script with its places in `folder`, where the file of the tool has been sent."""
+    (folder / "imagefactory-catalog.json").write_text("[]", "utf-8")
+    (folder / f"imagefactory-tool-{TOOL.sha256}").write_bytes(content)
+    (folder / "bin").mkdir()
+    if free:
+        program = folder / "bin" / "df"
+        program.write_text(f"#!/bin/sh\nprintf '    Avail\\n%9s\\n' {free}\n", "utf-8")
+        program.chmod(0o755)
+    text = guest.prepare("prepare", {}, (TOOL.sha256,))
+    text = text.replace("/tmp/imagefactory", f"{folder}/imagefactory")
+    (folder / "prepare.sh").write_text(text.replace(guest.ROOT, f"{folder}/run"), "utf-8")
+    return subprocess.run(
+        [shutil.which("bash") or "/bin/bash", str(folder / "prepare.sh")],
+        env={"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("free", ["", str(len(samples.TOOL_CONTENT))], ids=["of this machine", "just enough"])
+def test_the_guest_takes_a_file_whose_digest_is_right(tmp_path: Path, free: str) -> None:
+    done = prepare(tmp_path, samples.TOOL_CONTENT, free)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "run" / "tools" / TOOL.sha256).read_bytes() == samples.TOOL_CONTENT
+    assert not (tmp_path / f"imagefactory-tool-{TOOL.sha256}").exists()
+
+
+@pytest.mark.process
+def test_the_guest_says_which_file_has_no_room_before_it_moves_it(tmp_path: Path) -> None:
+    size = len(samples.TOOL_CONTENT)
+    done = prepare(tmp_path, samples.TOOL_CONTENT, str(size - 1))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"the file {TOOL.sha256[:12]} of a tool needs {size} bytes in {tmp_path}/run/tools, and {size - 1} are free\n"
+    )
+    assert not list((tmp_path / "run" / "tools").iterdir())
+    assert (tmp_path / f"imagefactory-tool-{TOOL.sha256}").exists()
+
+
+@pytest.mark.process
+def test_the_guest_says_which_file_has_another_digest(tmp_path: Path) -> None:
+    done = prepare(tmp_path, b"another")
+    assert done.returncode == 1
+    assert done.stderr == f"the file {TOOL.sha256[:12]} of a tool has another SHA-256 in the guest\n"

@@ -28,6 +28,9 @@ def make(root: Path) -> None:
         "proc/self/mountinfo": _MOUNTS,
         "boot/grub2/grubenv": "# GRUB Environment Block\nsaved_entry=1\ntuned_params=quiet\n######",
         "boot/grub2/grub.cfg": "set timeout=1\nblscfg\n",
+        # As grubby --update-kernel=ALL leaves them.
+        "etc/kernel/cmdline": OPTIONS.replace("$tuned_params", "quiet\n"),
+        "etc/default/grub": 'GRUB_TIMEOUT=10\nGRUB_CMDLINE_LINUX="console=ttyS0 fips=1 boot=UUID=1"\n',
         f"boot/vmlinuz-{RELEASE}": "the kernel",
         f"usr/lib/modules/{RELEASE}/vmlinuz": "the kernel",
         ENTRY: f"title RHEL\nlinux /vmlinuz-{RELEASE}\noptions {OPTIONS}\ngrub_class rhel\n",

@@ -126,7 +126,18 @@ def test_the_step_for_sap_ends_well_with_its_profile_alone_and_without_ansible(
     assert (done.returncode == 0) is (active == "sap-netweaver"), done.stderr
     assert machine.called("tuned-adm") == ["profile sap-netweaver"]
     assert not (tmp_path / "ansible-core").exists()
-    assert "install libnsl" in machine.called("dnf")[0]
+    asked = yaml.safe_load((EXAMPLES / "rhel9-sap" / "goss.yaml").read_text("utf-8"))
+    (installed,) = [
+        call.split(" install ")[1].split() for call in machine.called("dnf") if " install " in call
+    ]
+    assert sorted(asked["package"]) == sorted(installed)
+    assert {"nfs-utils", "libnsl", "tcsh"} <= set(installed)
+    assert machine.called("systemctl") == [
+        "enable --now tuned uuidd.socket",
+        "mask --now rpcbind.socket rpcbind.service",
+    ]
+    states = {name: each["enabled"] for name, each in asked["service"].items()}
+    assert states == {"tuned": True, "uuidd.socket": True, "rpcbind.socket": False}
 
 
 def test_they_are_no_part_of_the_platform_steps() -> None:

@@ -1,6 +1,7 @@
 """The proof of FIPS mode reads files, so a step that replaces or diverts the programs that answer is seen."""
 
 import ast
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,9 @@ def found(root: Path) -> dict[str, list[str]]:
     parts: dict[str, Iterator[str]] = {
         "kernel": fips_proof.kernel(root),
         "boot": fips_proof.boot(root),
+        "updates": fips_proof.updates(root),
         "policy": fips_proof.policy(root),
+        "sub-policy": fips_proof.sub_policy(root),
         "files": fips_proof.files(root, vouch),
     }
     return {part: lines for part, each in parts.items() if (lines := list(each))}
@@ -129,9 +132,64 @@ CHANGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "another policy": (lambda root: fips_machine.set_policy(root, "DEFAULT"), "policy", "says DEFAULT"),
     "a sub-policy that weakens it": (
-        lambda root: fips_machine.set_policy(root, "FIPS:OSPP:NO-ENFORCE-EMS"),
-        "policy",
-        "NO-ENFORCE-EMS",
+        lambda root: fips_machine.set_policy(root, "FIPS:NO-ENFORCE-EMS"),
+        "sub-policy",
+        "state/current says FIPS:NO-ENFORCE-EMS",
+    ),
+    "a sub-policy that DISA allows where it is needed": (
+        lambda root: fips_machine.set_policy(root, "FIPS:AD-SUPPORT"),
+        "sub-policy",
+        "config says FIPS:AD-SUPPORT",
+    ),
+    "two sub-policies, which the guide refuses": (
+        lambda root: fips_machine.set_policy(root, "FIPS:OSPP:NO-SHA1"),
+        "sub-policy",
+        "says FIPS:OSPP:NO-SHA1",
+    ),
+    "a sub-policy on a second line": (
+        _append(f"{ETC}/config", "\n# a comment\nNO-ENFORCE-EMS # a need\n"),
+        "sub-policy",
+        "config says FIPS:NO-ENFORCE-EMS",
+    ),
+    "a sub-policy in small letters": (
+        _append(f"{ETC}/config", "no-enforce-ems\n"),
+        "sub-policy",
+        "config says FIPS:NO-ENFORCE-EMS",
+    ),
+    "an empty sub-policy": (
+        _replace(f"{ETC}/config", "FIPS:\n"),
+        "sub-policy",
+        "config says FIPS:",
+    ),
+    "an update without the argument": (
+        _replace("etc/kernel/cmdline", "root=/dev/x ro nofips=1\n"),
+        "updates",
+        "/etc/kernel/cmdline has no fips=1",
+    ),
+    "an update whose arguments are empty": (
+        _replace("etc/kernel/cmdline", ""),
+        "updates",
+        "/etc/kernel/cmdline has no fips=1",
+    ),
+    "an update with a link that leads nowhere": (
+        _link("etc/kernel/cmdline", "gone"),
+        "updates",
+        "/etc/kernel/cmdline has no fips=1",
+    ),
+    "an update whose arguments take it back": (
+        _append("etc/default/grub", "GRUB_CMDLINE_LINUX+=' fips=0'\n"),
+        "updates",
+        "GRUB_CMDLINE_LINUX in /etc/default/grub",
+    ),
+    "a default that takes it back": (
+        _append("etc/default/grub", 'export GRUB_CMDLINE_LINUX_DEFAULT="quiet fips=0"\n'),
+        "updates",
+        "GRUB_CMDLINE_LINUX in /etc/default/grub",
+    ),
+    "GRUB's arguments without it": (
+        _append("etc/default/grub", "GRUB_CMDLINE_LINUX=quiet\n#GRUB_CMDLINE_LINUX=fips=1\n"),
+        "updates",
+        "GRUB_CMDLINE_LINUX in /etc/default/grub",
     ),
     "another state": (_replace(f"{ETC}/state/current", "LEGACY\n"), "policy", "state/current says LEGACY"),
     "no state": (_remove(f"{ETC}/state/current"), "policy", "says nothing"),
@@ -197,10 +255,28 @@ def test_what_a_step_changes_is_found_by_the_part_that_is_about_it(root: Path, c
     assert said in "\n".join(lines[part])
 
 
-def test_settings_of_a_sub_policy_are_not_compared_and_those_of_openssh_never(root: Path) -> None:
-    write(root, f"{ETC}/back-ends/other.config", "")
-    _replace(f"{ETC}/back-ends/openssh.config", "Ciphers aes256-ctr\n")(root)
+NOT_FOUND: dict[str, Callable[[Path], None]] = {
+    "the policy in small letters": _replace(f"{ETC}/config", "fips\n"),
+    "one sub-policy on a second line": _append(f"{ETC}/config", "ospp\n"),
+    "no file of arguments": _remove("etc/kernel/cmdline"),
+    "no file of GRUB": _remove("etc/default/grub"),
+    "arguments that add to those before": _append(
+        "etc/default/grub", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet \\$tuned_params"\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FOUND)
+def test_what_the_vendors_tools_read_as_the_same_is_no_finding(root: Path, case: str) -> None:
+    NOT_FOUND[case](root)
     assert found(root) == {}
+
+
+def test_settings_of_a_sub_policy_are_not_compared_and_those_of_openssh_are(root: Path) -> None:
+    write(root, f"{ETC}/back-ends/other.config", "")
+    assert found(root) == {}
+    _replace(f"{ETC}/back-ends/openssh.config", "Ciphers aes256-ctr\n")(root)
+    assert "openssh.config is not the vendor's" in found(root)["files"][0]
     fips_machine.set_policy(root, "FIPS:STIG")
     _replace(f"{ETC}/back-ends/openssl.config", "stricter\n")(root)
     assert found(root) == {}
@@ -212,13 +288,15 @@ def test_settings_of_a_sub_policy_are_not_compared_and_those_of_openssh_never(ro
 @pytest.mark.parametrize("name", ["grub2/grubenv", "loader/entries"])
 def test_an_argument_that_comes_from_a_variable_counts(root: Path, name: str) -> None:
     _options("root=/dev/x $kernelopts")(root)
+    _replace("etc/kernel/cmdline", "root=/dev/x ${kernelopts}\n")(root)
     _append("boot/grub2/grubenv", "\nkernelopts=ro fips=1\n")(root)
     assert found(root) == {}
     if name == "grub2/grubenv":
         (root / "boot/grub2/grubenv").unlink()
+        assert [*found(root)] == ["boot", "updates"]
     else:
         _options("root=/dev/x")(root)
-    assert [*found(root)] == ["boot"]
+        assert [*found(root)] == ["boot"]
 
 
 @pytest.mark.process
@@ -227,7 +305,8 @@ def test_without_a_database_of_packages_no_file_is_proved(root: Path, tmp_path: 
     machine = StandIn(tmp_path / "work")
     machine.environment["IMAGEFACTORY_SYSTEM"] = str(root)
     machine.tool("fips-mode-setup", "exit 1")
-    for part, code in {"kernel": 0, "boot": 0, "policy": 0, "files": 1}.items():
+    parts = ("kernel", "boot", "updates", "policy", "sub-policy")
+    for part, code in {**dict.fromkeys(parts, 0), "files": 1}.items():
         done = machine.run("fips/check.sh", part)
         assert done.returncode == code, done.stderr
     assert machine.calls == []  # no program of the image was asked
@@ -238,7 +317,7 @@ def test_the_booted_machine_is_asked_for_each_part_by_a_test_of_its_own() -> Non
     asked = [
         each["exec"].rsplit(" ", 1)[-1] for each in tests.values() if "fips/check.sh" in each.get("exec", "")
     ]
-    assert asked == ["kernel", "boot", "policy", "files"]
+    assert asked == ["kernel", "boot", "updates", "policy", "sub-policy", "files"]
 
 
 def test_the_proof_runs_on_python_3_9() -> None:
@@ -247,3 +326,26 @@ def test_the_proof_runs_on_python_3_9() -> None:
     )
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert {name.split(".")[0] for name in names} - {"scanner", *sys.stdlib_module_names} == set()
+
+
+FACTS: list[dict[str, str]] = json.loads((Path(__file__).parent / "fips_files.json").read_text("utf-8"))[
+    "files"
+]
+
+
+def test_each_program_that_is_asked_for_is_one_that_a_package_of_rhel_lists() -> None:
+    listed = {each["path"] for each in FACTS}
+    assert {f"/{name}" for name in fips_proof._PROGRAMS} == {
+        path for path in listed if "/modules/" not in path and not path.startswith(f"/{SHARED}/FIPS/")
+    }
+    assert all(each["source"] for each in FACTS)
+
+
+def test_the_machine_of_the_tests_has_the_files_that_the_packages_list(root: Path) -> None:
+    listed = {each["path"].replace("RELEASE", RELEASE) for each in FACTS}
+    # A package lists the file behind a link of libraries too, and its settings one by one.
+    known = {path.replace(".so.3.2.2", ".so.3") for path in packages[root]}
+    assert listed - known == set()
+    assert {path for path in known - listed if not path.startswith(f"/{SHARED}/FIPS/")} == set()
+    assert {each["path"] for each in FACTS if each.get("link")} == {"/usr/lib64/libcrypto.so.3"}
+    assert (root / "usr/lib64/libcrypto.so.3").is_symlink()

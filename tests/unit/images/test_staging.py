@@ -108,6 +108,27 @@ def test_the_role_compares_and_lays_down_and_does_nothing_else() -> None:
     }
 
 
+def test_each_refusal_of_the_role_asks_one_thing_and_says_it() -> None:
+    """By order: a job without a name of the file has sent none, and a file that is not there has no digest."""
+    refusals = [
+        task["ansible.builtin.assert"]
+        for task in yaml.safe_load(TASKS.read_text("utf-8"))
+        if "ansible.builtin.assert" in task
+    ]
+    asked = [str(each["that"]) for each in refusals]
+    said = [each["fail_msg"].partition("): ")[2] for each in refusals]
+    assert said == [
+        "the job is of an older release and names no file: request the build again",
+        "the builder has sent no file",
+        "the file that the builder has sent has another SHA-256",
+        "the name of the file has another form than a file's",
+    ]
+    assert asked[:2] == ["item.item.file | default('') != ''", "item.stat.exists"]
+    assert "item.stat.checksum == item.item.sha256" in asked[2]
+    assert "item.item.file is match" in asked[3]
+    assert all("item.item.sha256[:12]" in each["fail_msg"] for each in refusals)
+
+
 def test_every_place_that_names_the_stage_names_the_same() -> None:
     defaults = yaml.safe_load((IMAGES / "roles" / "agent_stage" / "defaults" / "main.yml").read_text("utf-8"))
     assert defaults["agent_stage_folder"] == "/opt/stage/Tools"

@@ -16,6 +16,15 @@ printf '%s  %s\n' 7b6a82117667f69120367fbcc9a6d985d1aa0fa1446459b4020456fe423fcb
 install -d -m 0755 /run/imagefactory/platform
 tar --extract --gzip --no-same-owner --file /tmp/imagefactory-platform.tar.gz --directory /run/imagefactory/platform
 rm -f -- /tmp/imagefactory-platform.tar.gz
+needs=$(stat --format=%s -- /tmp/imagefactory-tool-5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379)
+free=$(df --output=avail --block-size=1 /run/imagefactory/tools | tail -n 1 | tr -d ' ')
+if [ "$free" -lt "$needs" ]; then
+  echo "the file 5f164dc1737f of a tool needs $needs bytes in /run/imagefactory/tools, and $free are free" >&2
+  exit 1
+fi
 install -m 0644 -- /tmp/imagefactory-tool-5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379 /run/imagefactory/tools/5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379
 rm -f -- /tmp/imagefactory-tool-5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379
-printf '%s  %s\n' 5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379 /run/imagefactory/tools/5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379 | sha256sum --check --status
+printf '%s  %s\n' 5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379 /run/imagefactory/tools/5f164dc1737f2776208f6093bfdb27e805ac6687b0d6b11e7c2cabcacb944379 | sha256sum --check --status || {
+  echo 'the file 5f164dc1737f of a tool has another SHA-256 in the guest' >&2
+  exit 1
+}
