@@ -117,7 +117,7 @@ def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple
         "bundle": bundles.check_bundle(bundle, forms),
         "platform": (
             *bundles.check_bundle(platform, forms),
-            *bundles.check_sources(platform, is_in_force=True),
+            *bundles.check_settings(platform, is_in_force=True),
         ),
         "definition": tuple(steps.check_steps([_step(step) for step in job.steps], forms)),
         "catalog": tuple(_catalog_findings(job, platform)),
