@@ -72,10 +72,11 @@ def bring(
     """Bring the files of a catalog, all where `tools` is empty. With `patience`, wait until each is judged."""
     catalog = folders.load_catalog(folder)
     wanted = _chosen(entries_of(catalog), tools)
+    cache = _cache() if source is None else None
     find: Find = Downloads(folder=_cache(), hosts=hosts_of(catalog), report=screen.note).fetch
     if source is not None:
         find = partial(downloads.take_from, source)
-    submission = Submission(client=client, find=find, report=screen.note)
+    submission = Submission(client=client, find=find, report=screen.note, cache=cache)
     done = []
     for each in submission.bring(wanted):
         done.append(each)

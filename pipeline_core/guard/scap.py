@@ -15,7 +15,7 @@ _FORMER = "archive"  # where older platform steps name the release archive of th
 def check_scap(document: object, *, is_in_force: bool = False) -> Iterator[Finding]:
     """A finding where the guide is pinned as an older release did: its own steps would end each build of a base.
 
-    `is_in_force`: the bundle was registered before, perhaps by an older release, and brings the steps that read the key.
+    `is_in_force`: the bundle was registered before, perhaps by an older release, whose steps read the key.
     """
     if is_in_force or not isinstance(document, Mapping) or _FORMER not in document:
         return

@@ -32,7 +32,9 @@ def test_steps_of_an_older_release_that_are_in_force_may_have_it() -> None:
     assert bundles.check_settings(content, is_in_force=True) == ()
 
 
-@pytest.mark.parametrize("document", [{"harden": None, "sha256": None}, {}, []], ids=["shipped", "empty", "list"])
+@pytest.mark.parametrize(
+    "document", [{"harden": None, "sha256": None}, {}, []], ids=["shipped", "empty", "list"]
+)
 def test_other_settings_are_left_to_the_steps(document: object) -> None:
     assert bundles.check_platform(with_settings(document), CATALOG) == ()
 
