@@ -135,7 +135,7 @@ def remove(
     url: options.Url = "",
     ca_file: options.CaFile = "",
 ) -> None:
-    """Forget a file that is not admitted, so that it can be brought again. SecOps only."""
+    """Forget a file and delete it. An admitted one only where no catalog in force or on trial names it. SecOps only."""
     options.demand_reason(reason, "say why; the log of the factory keeps it")
     try:
         sha256 = str(Digest(digest))
