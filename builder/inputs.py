@@ -98,10 +98,16 @@ def fetch_tools(blobs: Blobs, job: BuildJob, folder: Path) -> None:
         try:
             found = blobs.fetch(place.container, place.name, folder / digest, limit=tools.SIZE_LIMIT)
         except NotFound as error:
-            text = f"{_named(job, digest)} is not in the container {place.container}: SecOps submits it again"
+            text = (
+                f"{_named(job, digest)} is not in the container {place.container}: the factory makes it again from"
+                " quarantine, or `imagefactory catalog list --missing` names it, and SecOps submits it"
+            )
             raise TransientError(ErrorClass.UNKNOWN, text) from error
         if found != digest:
-            text = f"{_named(job, digest)} has the content of {found[:12]}: SecOps removes it and submits it again"
+            text = (
+                f"{_named(job, digest)} has the content of {found[:12]}, and only the factory may write there: find out"
+                f" who did, then delete the blob {place}; the factory makes it again from quarantine, or asks for it"
+            )
             raise PermanentError(ErrorClass.POLICY, text, owner=Owner.PLATFORM)
 
 
@@ -117,7 +123,7 @@ def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple
         "bundle": bundles.check_bundle(bundle, forms),
         "platform": (
             *bundles.check_bundle(platform, forms),
-            *bundles.check_sources(platform, is_in_force=True),
+            *bundles.check_settings(platform, is_in_force=True),
         ),
         "definition": tuple(steps.check_steps([_step(step) for step in job.steps], forms)),
         "catalog": tuple(_catalog_findings(job, platform)),

@@ -182,7 +182,7 @@ class Client(Connection):
         return self._ask("POST", f"/api/platform/tools/{segment(digest)}").body
 
     def remove_tool(self, digest: str, reason: str) -> None:
-        """Forget a file that is not admitted."""
+        """Forget a file that is not admitted, or that no catalog names."""
         self._ask("POST", f"/api/platform/tools/{segment(digest)}/remove", body={"reason": reason})
 
     def get_policy(self, revision: int | None = None) -> Json:

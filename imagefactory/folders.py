@@ -109,7 +109,7 @@ def load_platform(folder: Path) -> PlatformFolder:
         problems += [found.as_problem() for found in of_catalog]
     if bundle is not None:
         problems += [found.as_problem() for found in placeholders.in_platform(bundle.content)]
-        problems += [found.as_problem() for found in bundles.check_sources(bundle.content)]
+        problems += [found.as_problem() for found in bundles.check_settings(bundle.content)]
     if bundle is not None and not any(name.startswith("platform/") for name in bundle.names):
         wrong = "has no folder platform/ with steps"
         problems.append(

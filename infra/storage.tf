@@ -135,7 +135,7 @@ resource "azapi_resource" "table" {
 }
 
 # A file that nobody asks for stays in quarantine for a while, so that a person can look at it; an admitted one has been
-# copied by then. Files in `catalog` stay: an older image may be built again, and only SecOps says when a tool is gone.
+# copied by then. Files in `catalog` stay until SecOps remove them by name: no rule of the storage knows the catalog in force.
 # Definitions and provenance stay, because every table can be derived from them and the gallery's tags. Bundles stay too;
 # the function app deletes those that nobody uses, and only these have versions that are not current.
 resource "azurerm_storage_management_policy" "factory" {

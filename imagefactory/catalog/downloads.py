@@ -22,8 +22,16 @@ _TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two bytes
 _REDIRECTS = 5
 _TRIES = 4  # connections for one file; each goes on behind the bytes that are there
 _PAUSE = 2.0  # seconds before the next try
+_PATIENCE = 60.0  # seconds at most before the next try, whatever a host asks for
+_PASSING = frozenset({429, 500, 502, 503, 504})  # answers that say nothing about the address
 _CHUNK = 64 * 1024  # bytes; as many at most are fetched again after a break
 _STEP = 64 * 1024 * 1024  # bytes between two lines of progress
+
+
+class _PassingAnswerError(Exception):
+    def __init__(self, host: str, status: int, wait: float) -> None:
+        super().__init__(host, status, wait)
+        self.host, self.status, self.wait = host, status, wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +46,26 @@ class Downloads:
 
     def fetch(self, entry: CatalogEntry) -> Path:
         """The file, whose content has the entry's SHA-256. Raises CommandRefused, Unreachable."""
+        try:
+            return self._fetch(entry)
+        except OSError as error:
+            raise unusable(entry, self.folder, error) from error
+
+    def _fetch(self, entry: CatalogEntry) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f"{entry.sha256}.part"
         for left in reversed(range(_TRIES)):
             try:
                 self._go_on(entry, part)
                 break
+            except _PassingAnswerError as error:
+                if not left:
+                    raise Unreachable(
+                        f"{entry.id}: {error.host} answered {_TRIES} times that it cannot now, the last time with"
+                        f" {error.status}: run the command again later"
+                    ) from None
+                self.report(f"{entry.id}: {error.host} answered {error.status}, next try in {error.wait:g} s")
+                self.sleep(error.wait)
             except requests.exceptions.RequestException as error:
                 host = urlsplit(entry.url).hostname
                 if not left:
@@ -64,6 +86,10 @@ class Downloads:
         with requests.Session() as session, self._answer(session, entry, headers) as answer:
             if answer.status_code == 416:
                 return  # it is whole already, or another file: the digest tells
+            if answer.status_code in _PASSING:
+                raise _PassingAnswerError(
+                    urlsplit(answer.url).hostname or "", answer.status_code, _wait_of(answer)
+                )
             if answer.status_code not in (200, 206):
                 raise CommandRefused(
                     f"{entry.id}: {entry.url} was answered with {answer.status_code}: check the address in the catalog"
@@ -120,11 +146,14 @@ class Downloads:
 
 def take_from(folder: Path, entry: CatalogEntry) -> Path:
     """The entry's file in a folder, by the last part of its address or by its SHA-256. Raises CommandRefused."""
-    for name in (entry.sha256, entry.url.rpartition("/")[2]):
-        found = folder / name
-        if found.is_file() and not found.is_symlink():
-            demand_digest(entry, found, is_ours=False)
-            return found
+    try:
+        for name in (entry.sha256, entry.url.rpartition("/")[2]):
+            found = folder / name
+            if found.is_file() and not found.is_symlink():
+                demand_digest(entry, found, is_ours=False)
+                return found
+    except OSError as error:
+        raise unusable(entry, folder, error) from error
     raise CommandRefused(
         f"{entry.id}: {folder} has no {entry.url.rpartition('/')[2]}, and no file that is named by its SHA-256"
     )
@@ -145,6 +174,19 @@ def demand_digest(entry: CatalogEntry, file: Path, *, is_ours: bool = True) -> N
         f"{entry.id} {entry.version}: the file's SHA-256 is {counted.hexdigest()}, and the catalog pins {entry.sha256}:"
         " compare both with the publisher's signed list before anything is changed"
     )
+
+
+def unusable(entry: CatalogEntry, folder: Path, error: OSError) -> CommandRefused:
+    """What the system says about a file of this machine: a full disk, a file or certificate that cannot be read."""
+    if error.strerror is None:  # of requests, about the certificates: it names its file
+        return CommandRefused(f"{entry.id}: {error}")
+    return CommandRefused(f"{entry.id}: {error.filename or folder}: {error.strerror}; the folder is {folder}")
+
+
+def _wait_of(answer: requests.Response) -> float:
+    """How many seconds the host asks for, within bounds. A date is not read: then it is the usual pause."""
+    asked = answer.headers.get("Retry-After", "")
+    return min(max(float(asked), _PAUSE), _PATIENCE) if asked.isdecimal() else _PAUSE
 
 
 def _size_of(part: Path) -> int:

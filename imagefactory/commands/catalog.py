@@ -72,10 +72,11 @@ def bring(
     """Bring the files of a catalog, all where `tools` is empty. With `patience`, wait until each is judged."""
     catalog = folders.load_catalog(folder)
     wanted = _chosen(entries_of(catalog), tools)
+    cache = _cache() if source is None else None
     find: Find = Downloads(folder=_cache(), hosts=hosts_of(catalog), report=screen.note).fetch
     if source is not None:
         find = partial(downloads.take_from, source)
-    submission = Submission(client=client, find=find, report=screen.note)
+    submission = Submission(client=client, find=find, report=screen.note, cache=cache)
     done = []
     for each in submission.bring(wanted):
         done.append(each)
@@ -134,7 +135,7 @@ def remove(
     url: options.Url = "",
     ca_file: options.CaFile = "",
 ) -> None:
-    """Forget a file that is not admitted, so that it can be brought again. SecOps only."""
+    """Forget a file and delete it. An admitted one only where no catalog in force or on trial names it. SecOps only."""
     options.demand_reason(reason, "say why; the log of the factory keeps it")
     try:
         sha256 = str(Digest(digest))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.guard import archive, placeholders, secrets, sources, steps
+from pipeline_core.guard import archive, placeholders, scap, secrets, sources, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
@@ -57,12 +57,15 @@ def sources_in(content: bytes) -> Mapping[str, object]:
     return _document_in(content, sources.SETTINGS) or {}
 
 
-def check_sources(content: bytes, *, is_in_force: bool = False) -> tuple[Finding, ...]:
-    """What the guard objects to in a platform bundle's settings on sources of packages; see `sources.check_sources`."""
+def check_settings(content: bytes, *, is_in_force: bool = False) -> tuple[Finding, ...]:
+    """What the guard objects to in the settings of a platform bundle; see `sources.check_sources` and `scap`."""
+    hardening = _document_in(content, scap.SETTINGS)
+    of_hardening = tuple(scap.check_scap(hardening, is_in_force=is_in_force))
     text = _file_in(content, sources.SETTINGS)
     if text is None:
-        return ()
-    return sources.check_sources(_parsed(text), names_in(content), is_in_force=is_in_force)
+        return of_hardening
+    found = sources.check_sources(_parsed(text), names_in(content), is_in_force=is_in_force)
+    return (*found, *of_hardening)
 
 
 def _document_in(content: bytes, name: str) -> Mapping[str, object] | None:
@@ -99,7 +102,7 @@ def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding
 
     Builds use the bundle's own catalog, so both must be the same. Settings name no placeholder.
     """
-    found = (*check_sources(content), *islice(placeholders.in_platform(content), FINDING_LIMIT))
+    found = (*check_settings(content), *islice(placeholders.in_platform(content), FINDING_LIMIT))
     held = catalog_in(content)
     if held is None or held == given:
         return found

@@ -47,3 +47,4 @@ class GuardRule(StrEnum):
     SOURCES_ADDRESS = "sources-address"  # user, query, another scheme
     SOURCES_KEY = "sources-key"  # a signing key or certificate that is not in the bundle
     SOURCES_RELEASE = "sources-release"  # a pinned release
+    SCAP_ARCHIVE = "scap-archive"  # the guide pinned where only steps of an older release read it

@@ -4,7 +4,7 @@ The content never passes through the factory's API. Nothing that is brought is u
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.deployment import Deployment
@@ -86,12 +86,17 @@ class Submissions:
                 f" `imagefactory catalog remove {digest} --reason TEXT` before it can be brought again",
             )
         is_there = self.blobs.find_facts(tools.QUARANTINE, str(digest)) is not None
+        if record.state is ToolState.REQUESTED and is_there:  # the next look writes it
+            return UploadOffer(record=replace(record, reason="it was brought, and not looked at yet"))
         if record.state is ToolState.ADMITTED or is_there:
             return UploadOffer(record=record)
         return self._address(record)
 
     def remove(self, digest: Digest, principal: Principal, reason: str) -> None:
-        """Forget a file that is not admitted, and delete what was brought. Raises NotFound, PermanentError."""
+        """Forget a file, and delete what was brought and copied. Raises NotFound, PermanentError.
+
+        An admitted one must be named by no catalog that is in force or on trial: builds need it.
+        """
         access.demand(ApiOperation.REMOVE_TOOL, principal)
         why = access.demand_reason(reason, "the log of the factory")
         stored = self.records.tools.find(digest)
@@ -99,10 +104,11 @@ class Submissions:
             raise NotFound(
                 f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for"
             )
-        if stored.value.state is ToolState.ADMITTED:
+        if stored.value.state is ToolState.ADMITTED and (names := self._names_of(digest)):
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                f"{digest} is admitted, and builds may use it: take its entry out of the catalog instead",
+                f"{digest} is admitted, and the catalog in force or on trial names it as {', '.join(names)}: register"
+                " a catalog without it first",
             )
         for container in (tools.SERVED, tools.QUARANTINE):
             self._delete(container, digest)
@@ -133,6 +139,12 @@ class Submissions:
             )
             for digest in sorted({*records, *named})
         ]
+
+    def _names_of(self, digest: Digest) -> tuple[str, ...]:
+        platform = self.records.sources.find_platform()
+        named = () if platform is None else platform.tools
+        found = (f"{tool} {version}" for tool, version, sha256 in named if sha256 == str(digest))
+        return tuple(sorted(found))
 
     def _address(self, record: ToolRecord) -> UploadOffer:
         now = self.clock.now()

@@ -88,13 +88,18 @@ def test_a_tool_of_an_older_factory_is_fetched_by_its_own_steps(tmp_path: Path) 
 
 
 def test_a_file_with_another_content_is_the_platforms_finding(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match=r"the file of agent 1\.0\.0 .* has the content of") as caught:
+    with pytest.raises(
+        PermanentError,
+        match=r"the file of agent 1\.0\.0 .* has the content of .* delete the blob catalog/[0-9a-f]{64}; the",
+    ) as caught:
         tools_of(tmp_path, with_tool(catalog=(samples.TOOL,)), stored=b"another")
     assert (caught.value.error_class, caught.value.owner) == (ErrorClass.POLICY, Owner.PLATFORM)
 
 
 def test_a_file_that_is_gone_is_tried_again_and_is_nobodys_fault_in_the_team(tmp_path: Path) -> None:
-    with pytest.raises(TransientError, match="is not in the container catalog") as caught:
+    with pytest.raises(
+        TransientError, match="is not in the container catalog: the factory makes it again"
+    ) as caught:
         tools_of(tmp_path, with_tool(tools=(samples.TOOL,)), stored=None)
     assert caught.value.error_class.owner is Owner.PLATFORM
 

@@ -56,6 +56,18 @@ def test_a_file_with_another_content_never_reaches_packer(run: Run, tmp_path: Pa
     assert not left.report.failure().is_of_team
 
 
+@pytest.mark.process
+def test_a_file_that_is_not_there_ends_the_attempt_before_packer(run: Run, tmp_path: Path) -> None:
+    """The factory waits for the file then: the class must be the one that it looks for, and the team not at fault."""
+    job = with_tool(samples.root_job(), catalog=(TOOL,))
+    left = run(job, f"touch {tmp_path}/ran", platform=PLATFORM)
+    assert not (tmp_path / "ran").exists()
+    assert left.report.error_class is ErrorClass.UNKNOWN
+    assert not left.report.failure().is_of_team
+    assert f"{TOOL.id} {TOOL.version}" in left.report.message
+    assert "`imagefactory catalog list --missing` names it, and SecOps submits it" in left.report.message
+
+
 @pytest.mark.parametrize("stage", ["build", "verify"])
 def test_a_file_is_sent_once_before_the_first_step_that_can_need_it(stage: str) -> None:
     made = samples.root_job(tools=(TOOL,)) if stage == "build" else samples.verify_job(tools=(TOOL,))

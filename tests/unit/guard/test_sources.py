@@ -53,8 +53,8 @@ def test_a_key_of_an_older_release_is_let_pass_where_its_platform_steps_are_in_f
     """Each bundle that the release before shipped has it. The builder must not refuse what goes on with them."""
     document = {"build": {"catalogMirror": value, "pipIndex": None}}
     content = samples.pack({**samples.PLATFORM, sources.SETTINGS: json.dumps(document)})
-    assert bundles.check_sources(content, is_in_force=True) == ()
-    (finding,) = bundles.check_sources(content)
+    assert bundles.check_settings(content, is_in_force=True) == ()
+    (finding,) = bundles.check_settings(content)
     assert finding.place == "sources.build.catalogMirror"
     other = {"build": {"catalogMirror": value, "mirror": "x"}}
     assert len(sources.check_sources(other, (), is_in_force=True)) == 1
@@ -267,6 +267,6 @@ def test_settings_that_cannot_be_read_are_refused_with_the_bundle(text: str) -> 
 
 def test_a_bundle_is_judged_with_the_keys_that_it_holds() -> None:
     text = json.dumps({"build": {"repositories": [GOOD]}})
-    assert bundles.check_sources(with_settings(text, *KEYS)) == ()
-    assert [each.rule for each in bundles.check_sources(with_settings(text))] == [GuardRule.SOURCES_KEY]
-    assert bundles.check_sources(samples.pack(samples.PLATFORM)) == ()
+    assert bundles.check_settings(with_settings(text, *KEYS)) == ()
+    assert [each.rule for each in bundles.check_settings(with_settings(text))] == [GuardRule.SOURCES_KEY]
+    assert bundles.check_settings(samples.pack(samples.PLATFORM)) == ()

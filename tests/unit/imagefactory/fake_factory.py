@@ -33,7 +33,8 @@ class FakeFactory:
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)  # records of files, by digest
     stored: dict[str, bytes] = field(default_factory=dict)  # what its storage took
     stale_offers: int = 0  # offers of an address although the file is there
-    closed: bool = False  # its storage refuses everything
+    refusals: list[str] = field(default_factory=list)  # codes with which its storage refuses, one upload each
+    may_bring: bool = True  # whether the caller has the role
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -96,6 +97,8 @@ class FakeFactory:
         return problem(404, f"there is nothing at {route}")
 
     def _offer(self, digest: str) -> tuple[int, dict[str, str], bytes]:
+        if not self.may_bring:
+            return problem(403, "only SecOps may do this")
         record = self.tools.setdefault(digest, tool_record(digest))
         is_wanted = digest not in self.stored or self.stale_offers > 0
         self.stale_offers -= 1
@@ -108,8 +111,8 @@ class FakeFactory:
         asked = headers.get("x-ms-blob-type"), headers.get("if-none-match"), headers.get("authorization")
         if asked != ("BlockBlob", "*", None):
             return 400, {"x-ms-error-code": "InvalidHeaderValue"}, b""
-        if self.closed:
-            return 403, {"x-ms-error-code": "AuthorizationFailure"}, b""
+        if self.refusals:
+            return 403, {"x-ms-error-code": self.refusals.pop(0)}, b""
         if digest in self.stored:
             return 409, {"x-ms-error-code": "BlobAlreadyExists"}, b""
         self.stored[digest] = body

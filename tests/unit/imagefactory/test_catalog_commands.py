@@ -1,29 +1,25 @@
-"""`imagefactory catalog`: files come from a folder or from their hosts, are compared, and go to the storage alone."""
+"""`imagefactory catalog`: the factory is asked first, files are compared, and go to the storage alone."""
 
+import errno
 import hashlib
 import json
-import ssl
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from imagefactory.catalog import downloads
 from imagefactory.catalog.downloads import Downloads
-from imagefactory.failures import CommandRefused, Unreachable
-from local import ca
+from imagefactory.catalog.submission import Submission
+from imagefactory.client import Client
+from imagefactory.failures import CommandRefused
 from pipeline_core.guard.catalog import CatalogEntry
 from tests.unit.imagefactory.conftest import Run
-from tests.unit.imagefactory.fake_factory import FakeFactory, tool_record
+from tests.unit.imagefactory.fake_factory import TOKEN, FakeFactory, tool_record
 
 pytestmark = pytest.mark.process
 
 FALCON, NESSUS = b"falcon" * 1000, b"nessus" * 1000
-PART = 64 * 1024  # what is written at once
-LARGE = bytes(range(256)) * (3 * PART // 256)
 
 
 def _digest(content: bytes) -> str:
@@ -107,14 +103,131 @@ def test_an_upload_that_was_done_before_is_done(
     factory.stored |= {_digest(FALCON): FALCON, _digest(NESSUS): NESSUS}
     factory.stale_offers = 1  # the first offer was made before that upload
     assert run("catalog", "submit", folder, "--from", files).exit_code == 0
-    factory.closed = True
-    (files / "falcon-1.0.rpm").write_bytes(FALCON)
-    factory.stored.clear()
-    factory.tools.clear()
-    done = run("catalog", "submit", folder, "--from", files)
+
+
+def _offers(factory: FakeFactory) -> int:
+    return len([path for method, path, _ in factory.asked if method == "POST"])
+
+
+def test_a_closed_network_is_said_with_the_place_that_helps(
+    run: Run, factory: FakeFactory, folder: Path, files: Path
+) -> None:
+    factory.refusals = ["AuthorizationFailure"]
+    done = run("catalog", "submit", folder, "falcon", "--from", files)
+    said = " ".join(done.output.split())
     assert done.exit_code == 1
-    assert "storage refused the file (403, AuthorizationFailure)" in done.output
-    assert "sig=secret" not in done.output
+    assert (
+        "storage is closed to this machine (AuthorizationFailure): run it inside the factory's network"
+        in said
+    )
+    assert (_offers(factory), "sig=secret" in done.output) == (1, False)
+
+
+def test_an_address_whose_time_is_over_is_replaced_once(
+    run: Run, factory: FakeFactory, folder: Path, files: Path
+) -> None:
+    factory.refusals = ["AuthenticationFailed"]
+    assert run("catalog", "submit", folder, "falcon", "--from", files).exit_code == 0
+    assert (list(factory.stored), _offers(factory)) == ([_digest(FALCON)], 2)
+    factory.refusals = ["AuthenticationFailed"] * 3
+    done = run("catalog", "submit", folder, "nessus", "--from", files)
+    assert done.exit_code == 1
+    assert "storage refused the file (403, AuthenticationFailed)" in " ".join(done.output.split())
+    assert len(factory.refusals) == 1
+
+
+def test_who_may_not_bring_is_told_once_and_before_any_download(
+    run: Run, factory: FakeFactory, folder: Path, tmp_path: Path
+) -> None:
+    factory.may_bring = False
+    done = run("catalog", "submit", folder, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.exit_code == 1
+    assert done.output.count("only SecOps may do this") == 1
+    assert (_offers(factory), (tmp_path / "cache").exists()) == (1, False)
+
+
+def test_what_is_brought_and_not_looked_at_is_not_fetched_again(
+    run: Run, factory: FakeFactory, folder: Path, tmp_path: Path
+) -> None:
+    factory.tools[_digest(FALCON)] = tool_record(_digest(FALCON))
+    factory.stored[_digest(FALCON)] = FALCON
+    done = run("catalog", "submit", folder, "falcon", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.exit_code == 0, done.output
+    assert "brought, not looked at yet" in " ".join(done.output.split())
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("taken", "offers"), [(599, 1), (601, 2)], ids=["young", "old"])
+def test_an_old_offer_is_asked_for_again(
+    factory: FakeFactory, tmp_path: Path, taken: int, offers: int
+) -> None:
+    """A download may take longer than an address is good for."""
+    now = [0.0]
+    file = tmp_path / "falcon.rpm"
+    file.write_bytes(FALCON)
+
+    def find(_: CatalogEntry) -> Path:
+        now[0] += taken
+        return file
+
+    client = Client(url=factory.url, token=TOKEN)
+    made = Submission(client=client, find=find, report=lambda _: None, clock=lambda: now[0])
+    (done,) = made.bring([CatalogEntry(**_entry("falcon", FALCON))])
+    assert (done.is_wrong, _offers(factory), list(factory.stored)) == (False, offers, [_digest(FALCON)])
+
+
+def test_a_file_that_cannot_be_read_stops_no_other_and_is_said_with_its_folder(
+    run: Run, factory: FakeFactory, folder: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(entry: CatalogEntry, file: Path, **_: bool) -> None:
+        if entry.id == "falcon":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    monkeypatch.setattr(downloads, "demand_digest", unreadable)
+    done = run("catalog", "submit", folder, "--from", files)
+    said = " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert f"falcon: {files}/falcon-1.0.rpm: Permission denied; the folder is {files}" in said.replace(
+        "\n", ""
+    )
+    assert list(factory.stored) == [_digest(NESSUS)]
+    assert "2 files" in said
+
+
+def test_a_file_that_is_gone_before_its_upload_stops_no_other(factory: FakeFactory, tmp_path: Path) -> None:
+    left = tmp_path / "nessus.rpm"
+    left.write_bytes(NESSUS)
+    found = {"falcon": tmp_path / "gone.rpm", "nessus": left}
+    client = Client(url=factory.url, token=TOKEN)
+    made = Submission(client=client, find=lambda entry: found[entry.id], report=lambda _: None)
+    entries = [CatalogEntry(**_entry("falcon", FALCON)), CatalogEntry(**_entry("nessus", NESSUS))]
+    gone, brought = made.bring(entries)
+    assert gone.is_wrong
+    assert f"{tmp_path}/gone.rpm: No such file or directory; the folder is {tmp_path}" in gone.outcome
+    assert not brought.is_wrong
+    assert list(factory.stored) == [_digest(NESSUS)]
+
+
+def test_a_missing_file_of_certificates_is_named(factory: FakeFactory, tmp_path: Path) -> None:
+    file = tmp_path / "falcon.rpm"
+    file.write_bytes(FALCON)
+    client = Client(url=factory.url, token=TOKEN, ca_file=str(tmp_path / "none.pem"))
+    made = Submission(client=client, find=lambda _: file, report=lambda _: None)
+    entry = CatalogEntry(**_entry("falcon", FALCON))
+    with pytest.raises(CommandRefused, match=r"none\.pem"):  # over TLS, as the storage is
+        made._put(entry, file, "https://127.0.0.1:1/x?sig=secret")
+
+
+def test_a_file_of_a_folder_stays_there_whatever_its_name_is(
+    run: Run, factory: FakeFactory, folder: Path, files: Path
+) -> None:
+    document = json.loads((folder / "catalog.json").read_text())
+    entry = _entry("falcon", FALCON) | {"url": "https://tools.factory.corp/falcon.part"}
+    (folder / "catalog.json").write_text(json.dumps(document | {"entries": [entry]}))
+    (files / "falcon.part").write_bytes(FALCON)
+    assert run("catalog", "submit", folder, "--from", files).exit_code == 0
+    assert list(factory.stored) == [_digest(FALCON)]
+    assert (files / "falcon.part").exists()
 
 
 def test_waiting_ends_with_the_names_of_what_waits(
@@ -162,156 +275,3 @@ def test_a_catalog_is_registered_after_its_files(
     assert set(factory.stored) == {_digest(FALCON), _digest(NESSUS)}
     assert factory.platform["catalog"]["entries"][0]["id"] == "falcon"
     assert list((cache / "imagefactory" / "catalog").iterdir()) == []
-
-
-@dataclass
-class Vendor:
-    """A host over TLS: files by path, redirects, and an answer that breaks off after some bytes."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    moved: dict[str, str] = field(default_factory=dict)
-    breaks: list[int] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    host: str = ""
-
-
-@pytest.fixture
-def vendor(tmp_path: Path) -> Iterator[tuple[Vendor, Path]]:
-    authority = ca.make_authority(tmp_path / "ca")
-    issued = ca.issue_certificate(authority, ["127.0.0.1"])
-    made = Vendor()
-
-    class Exchange(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            made.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-            if self.path in made.moved:
-                self.send_response(302)
-                self.send_header("Location", made.moved[self.path])
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            content = made.files.get(self.path)
-            if content is None:
-                self.send_error(404)
-                return
-            begin = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
-            self.send_response(206 if begin else 200)
-            self.send_header("Content-Length", str(len(content) - begin))
-            self.end_headers()
-            left = content[begin:]
-            if made.breaks:
-                self.wfile.write(left[: made.breaks.pop(0)])
-                self.close_connection = True
-                return
-            self.wfile.write(left)
-
-        def log_message(self, *_: Any) -> None:
-            """Silence."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Exchange)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.certificate, issued.key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    made.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield made, authority.ca_file
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _downloads(vendor: tuple[Vendor, Path], folder: Path, *more: str) -> Downloads:
-    made, ca_file = vendor
-    return Downloads(
-        folder=folder,
-        hosts=frozenset({made.host, *more}),
-        ca_file=str(ca_file),
-        report=lambda _: None,
-        sleep=lambda _: None,
-    )
-
-
-def _of(vendor: tuple[Vendor, Path], content: bytes, path: str = "/falcon.rpm") -> CatalogEntry:
-    return CatalogEntry(
-        id="falcon", version="1.0", url=f"https://{vendor[0].host}{path}", sha256=_digest(content)
-    )
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def test_a_file_is_fetched_and_compared(vendor: tuple[Vendor, Path], tmp_path: Path) -> None:
-    vendor[0].files["/falcon.rpm"] = FALCON
-    assert _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON)).read_bytes() == FALCON
-    assert all("authorization" not in headers for _, headers in vendor[0].asked)
-
-
-def test_a_download_goes_on_where_it_broke_off(vendor: tuple[Vendor, Path], tmp_path: Path) -> None:
-    vendor[0].files["/falcon.rpm"] = LARGE
-    vendor[0].breaks = [PART + 1000, 0, PART]
-    assert _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, LARGE)).read_bytes() == LARGE
-    ranges = [headers.get("range") for _, headers in vendor[0].asked]
-    assert ranges == [None, f"bytes={PART}-", f"bytes={PART}-", f"bytes={2 * PART}-"]
-
-
-def test_what_breaks_off_too_often_is_kept_for_the_next_run(
-    vendor: tuple[Vendor, Path], tmp_path: Path
-) -> None:
-    vendor[0].files["/falcon.rpm"] = LARGE
-    vendor[0].breaks = [PART, 0, PART, 0]
-    downloads = _downloads(vendor, tmp_path / "cache")
-    with pytest.raises(Unreachable, match=f"behind {2 * PART:,} bytes"):
-        downloads.fetch(_of(vendor, LARGE))
-    vendor[0].asked.clear()
-    assert downloads.fetch(_of(vendor, LARGE)).read_bytes() == LARGE
-    assert [headers.get("range") for _, headers in vendor[0].asked] == [f"bytes={2 * PART}-"]
-
-
-def test_another_content_is_refused_and_not_kept(vendor: tuple[Vendor, Path], tmp_path: Path) -> None:
-    vendor[0].files["/falcon.rpm"] = b"another"
-    with pytest.raises(CommandRefused, match="the catalog pins"):
-        _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON))
-    assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_a_redirect_within_the_hosts_is_followed(vendor: tuple[Vendor, Path], tmp_path: Path) -> None:
-    vendor[0].files["/real.rpm"] = FALCON
-    vendor[0].moved["/falcon.rpm"] = "/real.rpm"
-    assert _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON)).read_bytes() == FALCON
-
-
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        ("https://evil.factory.corp/falcon.rpm", "evil.factory.corp, which is not among `hosts`"),
-        ("http://{host}/falcon.rpm", "not plain https"),
-        ("https://user@{host}/falcon.rpm", "not plain https"),
-        ("/falcon.rpm", "more than 5 redirects"),
-    ],
-    ids=["another host", "http", "a user", "round and round"],
-)
-def test_a_redirect_elsewhere_is_refused(
-    vendor: tuple[Vendor, Path], tmp_path: Path, target: str, said: str
-) -> None:
-    vendor[0].moved["/falcon.rpm"] = target.format(host=vendor[0].host)
-    with pytest.raises(CommandRefused, match=said):
-        _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON))
-
-
-def test_a_file_beyond_the_limit_is_refused(
-    vendor: tuple[Vendor, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imagefactory.catalog.downloads.SIZE_LIMIT", 100)
-    vendor[0].files["/falcon.rpm"] = FALCON
-    with pytest.raises(CommandRefused, match="larger than 100 bytes"):
-        _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON))
-
-
-def test_an_address_that_is_gone_is_named(vendor: tuple[Vendor, Path], tmp_path: Path) -> None:
-    with pytest.raises(CommandRefused, match=r"answered with 404"):
-        _downloads(vendor, tmp_path / "cache").fetch(_of(vendor, FALCON))

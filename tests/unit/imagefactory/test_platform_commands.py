@@ -51,6 +51,23 @@ def _asked(factory: FakeFactory) -> list[tuple[str, str]]:
     return [(method, route) for method, route, *_ in factory.asked]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("validate",), ("platform", "register"), ("platform", "register", "--dry-run")],
+    ids=["validate", "register", "dry run"],
+)
+def test_a_guide_that_is_pinned_in_the_old_way_is_refused_before_anything_is_sent(
+    run: Run, folder: Path, factory: FakeFactory, words: tuple[str, ...]
+) -> None:
+    (folder / "platform" / "scap").mkdir()
+    (folder / "platform" / "scap" / "settings.json").write_text('{"harden": "cis", "archive": null}')
+    done = run(*words, folder)
+    said = " ".join(done.output.split())
+    assert (done.exit_code, _asked(factory)) == (1, []), said
+    assert "scap.archive" in said
+    assert "to pin a release of the guide, add its archive to catalog.json" in said
+
+
 def test_a_dry_run_uploads_nothing_and_shows_the_cost(run: Run, folder: Path, factory: FakeFactory) -> None:
     factory.answers.append(reply(200, PLAN))
     done = run("platform", "register", folder, "--dry-run")

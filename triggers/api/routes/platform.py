@@ -86,7 +86,7 @@ def router(factory: Provider) -> APIRouter:
         body: models.ReasonedRequest,
         caller: Caller,
     ) -> None:
-        """Forget a file that is not admitted, so that it can be brought again. SecOps only."""
+        """Forget a file. An admitted one only where no catalog in force or on trial names it. SecOps only."""
         factory().submissions.remove(sha256, caller, body.reason)
 
     return routes

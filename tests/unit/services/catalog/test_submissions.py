@@ -8,7 +8,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import QUARANTINE, SERVED, ScanResult, ToolState
 from pipeline_core.ports import Principal
-from simulation import world
+from simulation import brought, fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.catalog.test_admission import bring, digest_of, look, state_of
@@ -36,7 +36,8 @@ def test_an_offer_may_be_repeated_until_the_file_is_there(made: SimulatedWorld) 
     first = made.factory.submissions.offer(DIGEST, ADMIN)
     assert made.factory.submissions.offer(DIGEST, ADMIN).address == first.address
     bring(made, b"falcon")
-    assert made.factory.submissions.offer(DIGEST, ADMIN).address is None
+    known = made.factory.submissions.offer(DIGEST, ADMIN)
+    assert (known.address, known.record.reason) == (None, "it was brought, and not looked at yet")
     look(made)
     offer = made.factory.submissions.offer(DIGEST, ADMIN)
     assert (offer.record.state, offer.address) == (ToolState.ADMITTED, None)
@@ -74,12 +75,35 @@ def test_a_refused_file_is_not_taken_again_until_its_record_is_removed(made: Sim
     assert state_of(made, DIGEST) is ToolState.ADMITTED
 
 
-def test_an_admitted_file_is_not_removed(made: SimulatedWorld) -> None:
+def test_an_admitted_file_that_no_catalog_names_is_removed_with_its_copy(made: SimulatedWorld) -> None:
     bring(made, b"falcon")
     look(made)
-    with pytest.raises(PermanentError, match="builds may use it"):
-        made.factory.submissions.remove(DIGEST, ADMIN, "because")
-    assert made.ports.blobs.find_facts(SERVED, str(DIGEST)) is not None
+    assert state_of(made, DIGEST) is ToolState.ADMITTED
+    made.factory.submissions.remove(DIGEST, ADMIN, "nobody uses it")
+    assert made.base.records.tools.find(DIGEST) is None
+    for container in (SERVED, QUARANTINE):
+        assert made.ports.blobs.find_facts(container, str(DIGEST)) is None
+
+
+@pytest.mark.parametrize("where", ["in force", "on trial"])
+def test_an_admitted_file_that_a_catalog_names_is_not_removed(made: SimulatedWorld, where: str) -> None:
+    """A build would wait for it at once."""
+    agent = digest_of(b"agent 1.0.0")
+    world.put_platform(made, "platform")
+    made.register("rhel9-base", None)
+    brought.bring(made, {"agent": "1.0.0"})
+    catalog = fleet.catalog({"agent": "1.0.0"})
+    digest = world.uploaded(made, *fleet.bundle("other steps", catalog=catalog))
+    canaries = [scenes.BASE] if where == "on trial" else []
+    made.factory.platforms.put(digest, catalog, ADMIN, canaries=canaries)
+    assert state_of(made, agent) is ToolState.ADMITTED
+    with pytest.raises(
+        PermanentError, match=r"names it as agent 1\.0\.0: register a catalog without it"
+    ) as refused:
+        made.factory.submissions.remove(agent, ADMIN, "because")
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    assert made.ports.blobs.find_facts(SERVED, str(agent)) is not None
+    assert state_of(made, agent) is ToolState.ADMITTED
 
 
 def test_a_removal_needs_a_record_and_a_reason(made: SimulatedWorld) -> None:
