@@ -16,9 +16,8 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound, StaleWrite
 from pipeline_core.domain.fingerprint import BuildInputs
-from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.images import Registration
 from pipeline_core.domain.names import Digest
-from pipeline_core.domain.plan import Decision, DoNothing, RestReason, StartBuild
 from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.tools import ToolState
@@ -28,7 +27,6 @@ from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.catalog.tools import ToolStore
-from pipeline_core.state.records import Stored
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
 _KEPT = 8  # catalogs of platform bundles held in memory: the content of a digest never changes
@@ -132,16 +130,6 @@ class NeededTools:
             }
             needed += [(each.id, each.version, each.sha256) for each in held.values() if each.id in ids]
         return self.missing_of(needed) if needed else ()
-
-    def hold(self, decision: Decision, head: Stored[ImageHead] | None) -> Decision:
-        """The decision, but no build is started while the file of a tool that it needs is not admitted."""
-        if not isinstance(decision, StartBuild) or head is None:
-            return decision
-        missing = self.missing_of_next(decision.inputs, head.value.registration)
-        if not missing:
-            return decision
-        detail = staged_tools.why_not(missing)
-        return DoNothing(why=RestReason.NOT_ADMITTED, detail=detail, reasons=decision.reasons)
 
     def _tools_of(self, build: Build) -> list[CatalogTool]:
         """What the image names, and what the platform's own steps of the stage use: the guide of a base in both."""
