@@ -90,8 +90,9 @@ def fetch_tools(blobs: Blobs, job: BuildJob, folder: Path) -> None:
     """Put the files of the job's tools into `folder`, each under its SHA-256.
 
     They come from the factory's own storage, which holds what was admitted; the digest is compared again all the same.
-    Raises TransientError where a file is not there: the next attempt begins only when it is admitted. Raises
-    PermanentError (policy, the platform's) for a file with another content.
+    Raises TransientError (UNKNOWN) where a file is not there: the factory then looks for the files of the job, counts
+    no failure for one that is lost, and begins the next attempt only when it is admitted. Raises PermanentError
+    (policy, the platform's) for a file with another content.
     """
     for digest in job.stored:
         place = blob_rights.tool_place(digest)

@@ -1,7 +1,7 @@
 """SecOps bring the files of tools: ask for an address, write the one blob, and have the factory look at it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline_core.adapters.memory import scanner
@@ -9,7 +9,7 @@ from pipeline_core.domain import tools
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import ScanAnswer, ScanResult
-from pipeline_core.ports import Principal
+from pipeline_core.ports import Blobs, Principal
 from simulation import fleet
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ _SECOPS = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Adm
 def digest_of(tool: str, version: str) -> Digest:
     """The SHA-256 of a tool's file."""
     return Digest(hashlib.sha256(fleet.file_of(tool, version)).hexdigest())
+
+
+def are_served(blobs: Blobs, digests: Iterable[str]) -> bool:
+    """True where a builder finds the file of each."""
+    return all(blobs.find_facts(tools.SERVED, digest) is not None for digest in digests)
 
 
 def bring(world: "SimulatedWorld", wanted: Mapping[str, str]) -> None:

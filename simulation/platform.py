@@ -29,7 +29,7 @@ from pipeline_core.ports import (
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import BuildJob, MarketplaceImage
 from pipeline_core.wire.report import BuildReport, ReportedCheck
-from simulation import rows, scans
+from simulation import brought, rows, scans
 from simulation.faults import Injector, Kind
 from simulation.region import BudgetedContainers
 from simulation.trouble.outages import OutageRecord, ReportedCause, SimulatedOutage
@@ -41,6 +41,9 @@ _STOPPED = ReportedCause(error_class=ErrorClass.EVICTION.value, message="the sim
 _GONE = ReportedCause(
     error_class=ErrorClass.NOT_FOUND.value,
     message="PlatformImageNotFound: the platform image is not available",
+)
+_LACKS = ReportedCause(
+    error_class=ErrorClass.UNKNOWN.value, message="the file of a tool is not in the container catalog"
 )
 COMPLIANCE = "compliance"  # the check of the machine by a scan
 HYGIENE_CHECK = "hygiene-check"  # ends the build stage: what it refuses has no version, and no scan
@@ -66,6 +69,7 @@ class _Run:
     fault: Kind | None
     wanted: NewContainerGroup
     is_of_outage: bool = False
+    lacks: bool = False  # the file of a tool was not there when it began
     ended: bool = False
 
 
@@ -160,6 +164,7 @@ class SimulatedContainers:
         wanted = self.ports.containers.wanted(group)
         run = _Run(group=group, job=job, fault=fault, wanted=wanted, is_of_outage=fate is not None)
         self._runs[group] = run
+        run.lacks = not brought.are_served(self.ports.blobs, job.stored)
         if fault is Kind.SILENT and fraction < 0.2:
             self._lost(run)
             return  # the container never starts to run
@@ -195,7 +200,7 @@ class SimulatedContainers:
                 run.group, GroupState.FAILED, exit_code=137, detail="exit code 137"
             )
             return
-        cause = self._cause(run.job)
+        cause = _LACKS if run.lacks else self._cause(run.job)
         report = self._report(run.job, cause)
         if report.succeeded and run.job.stage == "build":
             self._make(run.job)

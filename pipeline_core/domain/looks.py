@@ -20,13 +20,14 @@ class LookNote:
     """The root of the image's lineage, its parent with its current version, and the claim that held the image back.
 
     `claim` has no detail: a failure's text may be long, and no decision needs it. Each field is None where the look
-    did not find it.
+    did not find it. `lacks`: its build could not begin, because the file of a tool was not admitted.
     """
 
     root: ImageName | None = None
     parent: ImageName | None = None
     parent_version: GalleryVersion | None = None
     claim: Claim | None = None
+    lacks: bool = False
 
 
 def note_of(snapshot: Snapshot) -> LookNote:
@@ -47,4 +48,5 @@ def note_of(snapshot: Snapshot) -> LookNote:
         parent=None if parent is None else parent.name,
         parent_version=None if current is None else current.version,
         claim=replace(claim, detail="") if claim is not None and claim.outcome in _HOLDS_BACK else None,
+        lacks=snapshot.image in snapshot.lacking,
     )

@@ -110,6 +110,22 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
     return _decide_stale(snapshot, head, _with_clock(snapshot, head, staleness, now), now)
 
 
+def find_first(snapshot: Snapshot, now: datetime) -> ImageHead | None:
+    """Which image is to be built first: this one, or the ancestor that it waits for; None where none begins now.
+
+    An ancestor with an active build is none of these: whatever it needs, the image waits for its end.
+    """
+    head, staleness = snapshot.world.heads.get(snapshot.image), snapshot.find_stale(snapshot.image)
+    if head is None or staleness is None:
+        return None
+    ancestor = _awaited_ancestor(snapshot, head, staleness, now)
+    first = head if ancestor is None else snapshot.world.heads[ancestor]
+    stale = snapshot.find_stale(first.name)
+    if stale is None or (ancestor is not None and first.active is not None):
+        return None
+    return first if isinstance(_decide_stale(snapshot, first, stale, now), StartBuild) else None
+
+
 def find_obstacle(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
     """What keeps a stale image of the snapshot from being built by itself; None where nothing does."""
     stale = snapshot.find_stale(image)
@@ -173,7 +189,10 @@ def _obstacle(
     if breaker.is_open(head, staleness.desired):
         detail = f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild"
         return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
-    return _by_rule(snapshot, head, staleness, lane, now)
+    against = _by_rule(snapshot, head, staleness, lane, now)
+    if against is None and head.name in snapshot.lacking:
+        return DoNothing(why=RestReason.NOT_ADMITTED, detail=snapshot.lacking[head.name], reasons=reasons)
+    return against
 
 
 def find_rule_against(
@@ -288,11 +307,11 @@ def _awaited_ancestor(
 ) -> ImageName | None:
     """The nearest ancestor whose own rebuild would make this image stale at once, or None.
 
-    An image does not wait for an ancestor that is blocked, suspended, cooling down or outside its window. Such an
-    ancestor keeps its version for now, and its descendants build on that version. Where nothing but a refresh is due,
-    the image also waits for an ancestor that rests for hours: a refresh moves the whole chain. A security change that
-    the parent's version brings waits for `lanes.PATIENCE` at most, so an ancestor that is edited without end cannot
-    keep it away.
+    An image does not wait for an ancestor that is blocked, suspended, cooling down, outside its window, or without the
+    file of a tool. Such an ancestor keeps its version for now, and its descendants build on that version. Where nothing
+    but a refresh is due, the image also waits for an ancestor that rests for hours: a refresh moves the whole chain. A
+    security change that the parent's version brings waits for `lanes.PATIENCE` at most, so an ancestor that is edited
+    without end cannot keep it away.
     """
     if lanes.is_overdue(head, staleness, snapshot.world, now):
         return None

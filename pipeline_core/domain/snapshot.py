@@ -19,6 +19,8 @@ class Snapshot:
     `take_snapshot` makes it; `staleness` has an entry for each head of `world`.
     `claims` is keyed by (image, desired fingerprint); a key that is absent was never claimed.
     `floor` is SecOps' floor under the whole chain, None where no claim needs it to be read.
+    `lacking` are stale images whose build cannot begin, because the file of a tool is not admitted, with a text that
+    says which.
     """
 
     image: ImageName
@@ -26,6 +28,7 @@ class Snapshot:
     staleness: Mapping[ImageName, Staleness]
     claims: Mapping[tuple[ImageName, Fingerprint], Claim] = field(default_factory=dict)
     floor: ComplianceFloor | None = None
+    lacking: Mapping[ImageName, str] = field(default_factory=dict)
 
     def find_stale(self, image: ImageName) -> Stale | None:
         """What a stale image should be built from; None where it is current, unknown or not in the world."""

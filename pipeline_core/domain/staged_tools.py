@@ -28,9 +28,18 @@ def of_verify(architecture: Architecture, *, is_scanned: bool) -> tuple[str, ...
 
 def why_not(missing: Iterable[CatalogTool]) -> str:
     """Why nothing is built without these tools, and who helps. One line, however many there are."""
-    tools = sorted(set(missing))
+    return f"{_said_of(missing)} not admitted: SecOps runs `imagefactory catalog submit DIR`"
+
+
+def why_ended(refused: Iterable[CatalogTool]) -> str:
+    """Why a version that these tools are in, or have tested, is not published. One line."""
+    return f"{_said_of(refused)} refused by now, and the build has used it: SecOps pins another file"
+
+
+def _said_of(given: Iterable[CatalogTool]) -> str:
+    tools = sorted(set(given))
     named = ", ".join(f"{tool} {version} ({sha256[:12]})" for tool, version, sha256 in tools[:_NAMED])
     more = f" and {len(tools) - _NAMED} more" if len(tools) > _NAMED else ""
     what = "the file of" if len(tools) == 1 else "the files of"
     are = "is" if len(tools) == 1 else "are"
-    return f"{what} {named}{more} {are} not admitted: SecOps runs `imagefactory catalog submit DIR`"
+    return f"{what} {named}{more} {are}"

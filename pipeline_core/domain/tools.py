@@ -105,8 +105,8 @@ class ToolLook:
 
 def judge(record: ToolRecord, look: ToolLook, now: datetime) -> tuple[ToolRecord, ToolStep]:
     """The record after the look, and what is to be done. Only a copy that the factory made is ever admitted."""
-    if record.state is ToolState.REFUSED:
-        return record, ToolStep.REST
+    if record.state is ToolState.REFUSED:  # its copy may be there still, where it could not be deleted
+        return record, ToolStep.REST if look.served is None else ToolStep.TAKE_BACK
     if look.served is None and look.quarantined is None:
         lost = "its file is not in storage: bring it with `imagefactory catalog submit`"
         return record.moved(ToolState.REQUESTED, now, lost), ToolStep.REST
@@ -138,6 +138,16 @@ def _of_served(
         return replace(record, size=size).moved(ToolState.QUARANTINED, now, why), ToolStep.REST
     by = NOT_SCANNED if scan.result is ScanResult.ELSEWHERE else scan.scanner
     return replace(record.moved(ToolState.ADMITTED, now), size=size, scanned_by=by), ToolStep.REST
+
+
+def unlooked(record: ToolRecord, why: str) -> ToolRecord:
+    """The record of an open file that could not be looked at. The reason stays as long as it is of the same kind.
+
+    `why` begins with its kind and a colon; what follows may differ in each look.
+    """
+    reason = f"the look failed, {why}"[:_REASON]
+    is_known = record.reason.partition(":")[0] == reason.partition(":")[0]
+    return record if is_known or not record.state.is_open else replace(record, reason=reason)
 
 
 def of_other_content(record: ToolRecord, found: str, now: datetime) -> ToolRecord:

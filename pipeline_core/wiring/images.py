@@ -59,7 +59,7 @@ def images_of(
 ) -> ImageParts:
     """All image services. `forms` are the guard's forms of secrets."""
     ports, records, effects = base.ports, base.records, base.effects
-    observer = Observer(records, policy.policies)
+    observer = Observer(records, policy.policies, effects.needed)
     wishes = Wishes(records=records, effects=effects, observer=observer)
     pointer = Pointer(records=records, effects=effects, galleries=ports.galleries, marks=marks)
     announcements = Announcements(records=records, outbox=effects.outbox, projection=effects.projection)

@@ -59,6 +59,23 @@ def test_a_blob_is_never_overwritten(shelf: Shelf) -> None:
     assert shelf.read("a") == b"first"
 
 
+def test_two_creators_from_parts_do_not_mix(shelf: Shelf) -> None:
+    """A creation that fails meanwhile has staged parts of the same blob."""
+
+    def other() -> Iterator[bytes]:
+        yield b"b1"
+        raise NotFound("the source is gone")
+
+    def parts() -> Iterator[bytes]:
+        yield b"a1"
+        with pytest.raises(NotFound):
+            shelf.blobs.create_from(shelf.name, "a", other(), media_type="text/plain")
+        yield b"a2"
+
+    shelf.blobs.create_from(shelf.name, "a", parts(), media_type="text/plain")
+    assert shelf.read("a") == b"a1a2"
+
+
 def test_of_many_creators_at_once_one_wins(shelf: Shelf) -> None:
     barrier, won = threading.Barrier(6), []
 

@@ -7,6 +7,7 @@ namespace, which has no versions of blobs (ADR 33).
 """
 
 import itertools
+import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -53,11 +54,12 @@ class AzureBlobs:
     def create_from(self, container: str, name: str, parts: Iterable[bytes], *, media_type: str) -> None:
         """As `create`, from at most 50,000 parts. Blocks that are never committed end by themselves after a week.
 
-        The condition of the commit is `If-None-Match: *` (learn, rest/api/storageservices/put-block-list).
+        The condition of the commit is `If-None-Match: *` (learn, rest/api/storageservices/put-block-list). Each call
+        has block ids of its own: two calls for one name must not stage over each other's blocks.
         """
-        client, blocks = self._client(container, name), []
+        client, blocks, own = self._client(container, name), [], secrets.token_hex(8)
         for number, part in enumerate(parts):
-            block = f"{number:08d}"
+            block = f"{own}{number:08d}"
             with errors.translated(f"stage a block of blob {container}/{name}"):
                 client.stage_block(block, part)
             blocks.append(BlobBlock(block_id=block))

@@ -7,14 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import (
-    attempts,
-    builds,
-    gates,
-    pauses,
-    retry,
-    staged_tools,
-)
+from pipeline_core.domain import attempts, builds, gates, pauses, retry
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -26,7 +19,6 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import GiveUp, TryAgain
-from pipeline_core.domain.staged_tools import CatalogTool
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
@@ -34,6 +26,7 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Unwanted, Wait
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.needed_tools import Lack
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
@@ -121,9 +114,9 @@ class ContainerStage:
         turn = self._find_turn(build, now)  # first: a pause of SecOps closes it (`Pauses`)
         if turn is None:
             return Wait(delay=self.wait)
-        missing = self.launcher.find_missing(build)
-        if missing:
-            return self._end_without(build, turn, missing)
+        lack = self.effects.needed.find_lack(build)
+        if lack.missing or lack.refused:
+            return self._without_files(build, turn, lack)
         if turn > 1 or not self._has_just_paid(build, now):
             wait = self._pay(build, now)
             if wait is not None:
@@ -148,19 +141,21 @@ class ContainerStage:
             raise
         return Wait(delay=self.wait)
 
-    def _end_without(self, build: Build, turn: int, missing: tuple[CatalogTool, ...]) -> Progress:
+    def _without_files(self, build: Build, turn: int, lack: Lack) -> Progress:
         """End a build whose tools are not admitted any more: its slot goes back, and nothing counts as a failure.
 
         None is started before they are; then the image's next look starts one. As for a build that nobody wants, the
-        turn keeps other handlers from creating the group.
+        turn keeps other handlers from creating the group. A build that is to verify has its version: it waits in its
+        slot for a file that may come, and ends only by one that is refused.
         """
+        if build.phase is Phase.VERIFYING and not lack.refused:
+            return self._look_again(build)
         left = self.attempts.clear(build)
         if left is not None:
             return self._later(left)
         if not self._takes_turn(build, turn):
             return Wait(delay=self.wait)
-        head = self.records.images.get_head(build.image)
-        return Unwanted(head=head, why=staged_tools.why_not(missing))
+        return Unwanted(head=self.records.images.get_head(build.image), why=lack.why)
 
     def _find_unwanted(self, build: Build, turn: int, now: datetime) -> Progress | None:
         """What ends a build that has waited or is tried again, and that nobody wants any more; None where it goes on.
@@ -263,6 +258,9 @@ class ContainerStage:
         failure = gates.failure_of(verdicts)
         if failure is not None:
             return Failed(failure=failure, judged=proven)
+        lack = self.effects.needed.find_lack(proven)
+        if lack.refused:
+            return Unwanted(head=self.records.images.get_head(proven.image), why=lack.why)
         statement = self.turns.prove(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
@@ -311,7 +309,12 @@ class ContainerStage:
 
         `is_full`: the attempt failed only because the quarantine has no room for its version.
         """
-        decision = self.attempts.next_try(build.value, failure, has_begun=has_begun)
+        is_lost = self.launcher.lacks_file(build.value, failure)  # nobody's failure
+        decision = (
+            TryAgain(delay=self.wait)
+            if is_lost
+            else self.attempts.next_try(build.value, failure, has_begun=has_begun)
+        )
         if isinstance(decision, Paused):
             return Wait(delay=decision.delay, paused=decision.key)
         if build.value.phase is Phase.BUILDING:

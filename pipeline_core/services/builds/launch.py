@@ -10,7 +10,7 @@ from typing import assert_never
 from pipeline_core import telemetry
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, blob_rights, captures, gates
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.definitions import (
     AnsibleStep,
     FileStep,
@@ -96,17 +96,18 @@ class Launcher:
         until = blob_rights.ends_at(now, stage, definition.build.timeout)
         return blob_token.to_wire(self.blobs.delegate(rights, now=now, until=until))
 
-    def find_missing(self, build: Build) -> tuple[CatalogTool, ...]:
-        """The tools that the present stage of the build needs and that are not admitted: it would have no file.
+    def lacks_file(self, build: Build, failure: Failure) -> bool:
+        """True where an attempt failed so because the file of a tool was lost, which is noted and nobody's failure.
 
-        Each version counts as scanned, as it does where a build is planned: that asks for no floor.
+        Asked only about the class that a builder reports then. The next attempt begins when all files are admitted.
         """
-        definition = self.effects.documents.definition(build.definition)
-        own = self.effects.needed.own(build, definition, is_scanned=True)
-        named = build.inputs.catalog if build.phase is Phase.BUILDING else ()
-        return self.effects.needed.missing_of(
-            [*named, *((each.id, each.version, each.sha256) for each in own)]
-        )
+        if failure.error_class is not ErrorClass.UNKNOWN or failure.is_of_team:
+            return False
+        lost = self.effects.needed.note_lost(build, self.effects.clock.now())
+        if lost:
+            named = ", ".join(f"{tool} {version}" for tool, version, _ in lost)
+            self.effects.logs.note("tool-lost", image=str(build.image), build_id=str(build.id), tools=named)
+        return bool(lost)
 
     def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
         if build.phase is not Phase.BUILDING:  # the machine has the disk of the version

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import rounds, staged_tools, tools
-from pipeline_core.domain.errors import AlreadyExists, FactoryError, NotFound, StaleWrite, TransientError
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
 from pipeline_core.domain.names import CampaignId, Digest
 from pipeline_core.domain.tools import ScanAnswer, ToolLook, ToolRecord, ToolState, ToolStep
 from pipeline_core.ports import BlobFacts, Blobs, Scanner
@@ -21,9 +28,9 @@ from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 ROUND = "tools"
-_EVERY = timedelta(hours=6)  # between two rounds over the admitted files
+_EVERY = timedelta(hours=6)  # between two rounds over the admitted and refused files
 _SLICE = 200  # open files of one run: as many as a catalog has entries
-_AGAIN = 50  # admitted files of one run
+_AGAIN = 50  # such files of one run
 _TIME = timedelta(minutes=2)  # of one run: a copy of 500 MB takes seconds inside a region
 _PART = 8 * 1024 * 1024  # bytes in memory at once
 _WOKEN = 500  # messages of one run
@@ -67,7 +74,7 @@ class ToolAdmission:
         run = _Run(until=now + _TIME)
         try:
             self._look_at_all([*self._open(found, now)][:_SLICE], run)
-            self._check_admitted([each for each in found if each.value.state is ToolState.ADMITTED], run, now)
+            self._check_again([each for each in found if not each.value.state.is_open], run, now)
         finally:
             self._wake(run.let_in)
         return run.moved
@@ -86,13 +93,16 @@ class ToolAdmission:
         waiting = [stored for stored in found if stored.value.state.is_open]
         yield from sorted(waiting, key=lambda stored: stored.value.at, reverse=True)
 
-    def _check_admitted(self, admitted: Sequence[Stored[ToolRecord]], run: "_Run", now: datetime) -> None:
-        """Ask again about a slice of the admitted files, each once in a round; a round begins every six hours."""
-        last = self.records.rounds.find(ROUND) if admitted else None
-        current = rounds.resume(None if last is None else last.value, now, _EVERY) if admitted else None
+    def _check_again(self, settled: Sequence[Stored[ToolRecord]], run: "_Run", now: datetime) -> None:
+        """Ask again about a slice of the settled files, each once in a round; a round begins every six hours.
+
+        The refused ones are among them: a copy that could not be deleted then is deleted now.
+        """
+        last = self.records.rounds.find(ROUND) if settled else None
+        current = rounds.resume(None if last is None else last.value, now, _EVERY) if settled else None
         if current is None:
             return
-        left = [each for each in admitted if str(each.value.sha256) > current.after]
+        left = [each for each in settled if str(each.value.sha256) > current.after]
         done = self._look_at_all(left[:_AGAIN], run)
         after = str(left[done - 1].value.sha256) if done else current.after
         advanced = rounds.advance(current, after, is_over=done == len(left))
@@ -109,6 +119,8 @@ class ToolAdmission:
             except FactoryError as error:
                 digest = str(stored.value.sha256)
                 self.effects.logs.note("tool-look-failed", digest=digest, error=str(error)[:600])
+                if isinstance(error, PermanentError):
+                    self._tell(stored, error)
                 run.failed += isinstance(error, TransientError)
                 if run.failed > _PATIENCE:
                     raise
@@ -117,6 +129,13 @@ class ToolAdmission:
             if new is ToolState.ADMITTED and stored.value.state.is_open:
                 run.let_in.append(stored.value.sha256)
         return len(files)
+
+    def _tell(self, stored: Stored[ToolRecord], error: PermanentError) -> None:
+        """Let the list say why a file stays where it is: only a person ends such an error."""
+        told = tools.unlooked(stored.value, f"{error.error_class.value}: {error}")
+        if told != stored.value:
+            with contextlib.suppress(AlreadyExists, StaleWrite):  # another run, or SecOps, was faster
+                self.records.tools.save(told, etag=stored.etag or None)
 
     def _wake(self, let_in: Sequence[Digest]) -> None:
         """The images that may have waited for these files look again. The sweep does the rest, and what gets lost."""
@@ -144,6 +163,8 @@ class ToolAdmission:
         if step is ToolStep.CHECK:
             new, step = self._copy(new, now)
         if new == old and stored.etag:
+            if step is ToolStep.TAKE_BACK:
+                self._take_back(new.sha256)
             return old.state
         try:
             self.records.tools.save(new, etag=stored.etag or None)

@@ -3,6 +3,7 @@
 The content never passes through the factory's API. Nothing that is brought is used before `admission` has looked.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -95,33 +96,38 @@ class Submissions:
     def remove(self, digest: Digest, principal: Principal, reason: str) -> None:
         """Forget a file, and delete what was brought and copied. Raises NotFound, PermanentError.
 
-        An admitted one must be named by no catalog that is in force or on trial: builds need it.
+        An admitted one must be named by no catalog that is in force or on trial: builds need it. The record goes first,
+        by its ETag: a look that has just admitted the file keeps both. Safe to repeat where this ended between the
+        record and the files. A record that cannot be read admits nothing, and goes too.
         """
         access.demand(ApiOperation.REMOVE_TOOL, principal)
         why = access.demand_reason(reason, "the log of the factory")
-        stored = self.records.tools.find(digest)
-        if stored is None:
-            raise NotFound(
-                f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for"
-            )
-        if stored.value.state is ToolState.ADMITTED and (names := self._names_of(digest)):
+        etag = self.records.tools.find_etag(digest)
+        state = self.records.tools.state_of(digest)
+        if state is ToolState.ADMITTED and (names := self._names_of(digest)):
             raise PermanentError(
                 ErrorClass.CONFLICT,
                 f"{digest} is admitted, and the catalog in force or on trial names it as {', '.join(names)}: register"
                 " a catalog without it first",
             )
-        for container in (tools.SERVED, tools.QUARANTINE):
-            self._delete(container, digest)
-        try:
-            self.records.tools.delete(digest, etag=stored.etag)
-        except StaleWrite as error:
-            raise PermanentError(
-                ErrorClass.CONFLICT, f"{digest} was looked at just now: look at it, and try again"
-            ) from error
+        files = [
+            (container, facts)
+            for container in (tools.SERVED, tools.QUARANTINE)
+            if (facts := self.blobs.find_facts(container, str(digest))) is not None
+        ]
+        if etag is None and not files:
+            raise NotFound(
+                f"nobody has asked to bring {digest}; GET /api/platform/tools lists what was asked for"
+            )
+        if etag is not None:
+            self._forget(digest, etag)
+        for container, facts in files:
+            with contextlib.suppress(StaleWrite):  # another removal was faster, or it is being brought again
+                self.blobs.delete(container, str(digest), etag=facts.etag)
         self.logs.note(
             "tool-removed",
             digest=str(digest),
-            state=stored.value.state.value,
+            state="unknown" if state is None else state.value,
             actor=principal.actor.identity,
             why=why,
         )
@@ -155,7 +161,10 @@ class Submissions:
         address = f"{self.deployment.blob_endpoint}/{place}?{query}"
         return UploadOffer(record=record, address=address, until=token.until)
 
-    def _delete(self, container: str, digest: Digest) -> None:
-        facts = self.blobs.find_facts(container, str(digest))
-        if facts is not None:
-            self.blobs.delete(container, str(digest), etag=facts.etag)
+    def _forget(self, digest: Digest, etag: str) -> None:
+        try:
+            self.records.tools.delete(digest, etag=etag)
+        except StaleWrite as error:
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{digest} was looked at just now: look at it, and try again"
+            ) from error

@@ -4,30 +4,45 @@ A build takes each file from the factory's own storage, so it begins only where 
 and ends no build.
 """
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 
-from pipeline_core.domain import staged_tools
+from pipeline_core.domain import blob_rights, staged_tools
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import NotFound, StaleWrite
 from pipeline_core.domain.fingerprint import BuildInputs
-from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.images import Registration
 from pipeline_core.domain.names import Digest
-from pipeline_core.domain.plan import Decision, DoNothing, RestReason, StartBuild
 from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.domain.staged_tools import CatalogTool
+from pipeline_core.domain.tools import ToolState
 from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.catalog.tools import ToolStore
-from pipeline_core.state.records import Stored
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
 _KEPT = 8  # catalogs of platform bundles held in memory: the content of a digest never changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """Tools of a build that builds may not use now.
+
+    The stage needs the file of each that is `missing`. Each that is `refused` is in the build's version, or would test
+    it, and was found to be bad: no such version is published. A file that is only lost harms no version.
+    """
+
+    missing: tuple[CatalogTool, ...] = ()
+    refused: tuple[CatalogTool, ...] = ()
+    why: str = ""  # the build cannot go on, or not now
 
 
 class NeededTools:
@@ -68,6 +83,38 @@ class NeededTools:
         by_digest = {Digest(tool[2]): tool for tool in tools}
         return tuple(sorted(by_digest[digest] for digest in self._store.missing(by_digest)))
 
+    def find_lack(self, build: Build) -> Lack:
+        """What the present stage of the build lacks, and what of the whole build is refused.
+
+        Each version counts as scanned, as it does where a build is planned: that asks for no floor. One point read for
+        each tool, one more for each that is not admitted.
+        """
+        own, absent = self._own_of(build), self.missing_of(self._tools_of(build))
+        is_made = build.phase is not Phase.BUILDING
+        needed = {*own, *(() if is_made else build.inputs.catalog)}
+        missing = tuple(tool for tool in absent if tool in needed)
+        states = ((tool, self._store.state_of(Digest(tool[2]))) for tool in absent)
+        refused = tuple(tool for tool, state in states if state is ToolState.REFUSED)
+        why = staged_tools.why_ended(refused) if is_made and refused else staged_tools.why_not(absent)
+        return Lack(missing=missing, refused=refused, why=why if absent else "")
+
+    def note_lost(self, build: Build, now: datetime) -> tuple[CatalogTool, ...]:
+        """The tools of the build whose file cannot be had now. A record whose copy is lost says so from now on.
+
+        The next look of the admission copies the file again, or asks for it. Two reads for each tool.
+        """
+        for tool in self._tools_of(build):
+            stored = self._store.find_readable(Digest(tool[2]))
+            if stored is None or stored.value.state is not ToolState.ADMITTED:
+                continue
+            place = blob_rights.tool_place(tool[2])
+            if self._blobs.find_facts(place.container, place.name) is not None:
+                continue
+            lost = stored.value.moved(ToolState.QUARANTINED, now, "its copy is lost")
+            with contextlib.suppress(StaleWrite):  # a look at the file was faster
+                self._store.save(lost, etag=stored.etag)
+        return self.missing_of(self._tools_of(build))
+
     def missing_of_next(self, inputs: BuildInputs, registration: Registration) -> tuple[CatalogTool, ...]:
         """What a build of these inputs would lack in either stage, so that none is started.
 
@@ -84,15 +131,16 @@ class NeededTools:
             needed += [(each.id, each.version, each.sha256) for each in held.values() if each.id in ids]
         return self.missing_of(needed) if needed else ()
 
-    def hold(self, decision: Decision, head: Stored[ImageHead] | None) -> Decision:
-        """The decision, but no build is started while the file of a tool that it needs is not admitted."""
-        if not isinstance(decision, StartBuild) or head is None:
-            return decision
-        missing = self.missing_of_next(decision.inputs, head.value.registration)
-        if not missing:
-            return decision
-        detail = staged_tools.why_not(missing)
-        return DoNothing(why=RestReason.NOT_ADMITTED, detail=detail, reasons=decision.reasons)
+    def _tools_of(self, build: Build) -> list[CatalogTool]:
+        """What the image names, and what the platform's own steps of the stage use: the guide of a base in both."""
+        return [*build.inputs.catalog, *self._own_of(build)]
+
+    def _own_of(self, build: Build) -> list[CatalogTool]:
+        if not self._held(build.inputs.platform):
+            return []
+        definition = self._documents.definition(build.definition)
+        own = self.own(build, definition, is_scanned=True)
+        return [(each.id, each.version, each.sha256) for each in own]
 
     def _held(self, platform: Digest) -> tuple[CatalogEntry, ...]:
         """As `catalog_of`; empty where the bundle is gone: the builder reads it too, and says what is wrong."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline_core.domain import fingerprint as fingerprints
+from pipeline_core.domain import plan, staged_tools
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
@@ -15,6 +16,7 @@ from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Current, Platform, World, detect_staleness
+from pipeline_core.services.effects.needed_tools import NeededTools
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -36,14 +38,15 @@ class Observer:
     """Cost: one point read per image of the chain, one per stale image for its claim, one each for source and platform.
 
     A brief look at a current image reads no ancestor above its parent. The policy is read only where SecOps' floor
-    had refused an image of the chain.
+    had refused an image of the chain. A build that would begin costs one more for each tool that it needs.
     """
 
-    def __init__(self, records: Records, policy: Policies) -> None:
+    def __init__(self, records: Records, policy: Policies, needed: NeededTools) -> None:
         self._images = records.images
         self._lineage = records.lineage
         self._sources = records.sources
         self._policy = policy
+        self._needed = needed
 
     def look(self, image: ImageName, known: Stored[ImageHead] | None = None) -> Snapshot:
         """What decides the image's own inputs, except the refresh period: its head, its parent or source, the platform.
@@ -141,9 +144,24 @@ class Observer:
         held = {key: stored.value for key, stored in claims.items()}
         was_refused = root is not None and any(claim.floor is not None for claim in held.values())
         floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
-        return Observation(
-            snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
-        )
+        seen = self._without_files(replace(taken, claims=held, floor=floor), now)
+        return Observation(snapshot=seen, head=chain.get(image), claims=claims)
+
+    def _without_files(self, snapshot: Snapshot, now: datetime) -> Snapshot:
+        """The snapshot, with those of the chain that would be built now and lack the file of a tool.
+
+        No read where nothing would be built. Otherwise one image is asked about, and the next one where that lacks one.
+        """
+        first = plan.find_first(snapshot, now)
+        while first is not None:
+            stale = snapshot.find_stale(first.name)
+            missing = () if stale is None else self._needed.missing_of_next(stale.desired, first.registration)
+            if not missing:
+                break
+            lacking = {**snapshot.lacking, first.name: staged_tools.why_not(missing)}
+            snapshot = replace(snapshot, lacking=lacking)
+            first = plan.find_first(snapshot, now)
+        return snapshot
 
     def _onwards(
         self, chain: dict[ImageName, Stored[ImageHead]], *, most: int

@@ -165,7 +165,7 @@ class Reconciler:
             nonlocal known, seen
             observation = seen or self.observer.observe(image, now, known, brief=brief)
             known, seen = None, None
-            decision = self.effects.needed.hold(plan.plan(observation.snapshot, now), observation.head)
+            decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
             self._apply(observation, decision, campaign, now)
             if _leaves_note(decision, is_brief=brief is not None):
@@ -235,10 +235,7 @@ class Reconciler:
 
     def _start_plain(self, observation: Observation, campaign: CampaignId, now: datetime) -> _Queued | None:
         """Start a build where that is all that is to be done; None where the image needs a look of its own."""
-        head, decision = (
-            observation.head,
-            self.effects.needed.hold(plan.plan(observation.snapshot, now), observation.head),
-        )
+        head, decision = observation.head, plan.plan(observation.snapshot, now)
         if head is None or head.value.active is not None or head.value.announce:
             return None
         if not isinstance(decision, StartBuild) or decision.replaces is not None:

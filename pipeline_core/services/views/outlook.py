@@ -22,6 +22,8 @@ from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.staleness import Stale, Staleness, World, detect_staleness
 
+_LACKS = "the file of a tool that it needs was not admitted at the last look"
+
 
 @dataclass(slots=True, kw_only=True)
 class Outlook:
@@ -79,6 +81,7 @@ class Outlook:
         return plan.find_obstacle(self._snapshot(name), name, self.now)
 
     def _snapshot(self, name: ImageName) -> Snapshot:
+        """The image itself never counts as lacking a file: a look asks, and goes on when it is admitted."""
         chain = self._chain(name)
         was_refused = any(
             (note := self.notes.get(each)) and note.claim and note.claim.floor for each in chain
@@ -89,6 +92,7 @@ class Outlook:
             staleness=self._staleness,
             claims=self._claims,
             floor=self.floor_of(chain[-1]) if was_refused else None,
+            lacking={each: _LACKS for each in chain[1:] if (note := self.notes.get(each)) and note.lacks},
         )
 
     def _chain(self, name: ImageName) -> list[ImageName]:

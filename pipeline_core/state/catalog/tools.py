@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
@@ -26,13 +27,29 @@ class ToolStore:
         return self._reader.found(TABLE, self._tables.find(TABLE, _PARTITION, str(sha256)), TOOLS)
 
     def missing(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
-        """Those that are not admitted, each once, sorted. Costs one read for each digest."""
-        found = {digest: self.find(digest) for digest in sorted(set(digests))}
-        return tuple(
-            digest
-            for digest, stored in found.items()
-            if stored is None or stored.value.state is not ToolState.ADMITTED
-        )
+        """Those that are not admitted, each once, sorted. Costs one read for each digest.
+
+        A row that cannot be read counts as not admitted. The reader reports it.
+        """
+        asked = sorted(set(digests))
+        return tuple(digest for digest in asked if self.state_of(digest) is not ToolState.ADMITTED)
+
+    def state_of(self, sha256: Digest) -> ToolState | None:
+        """The state; None where there is no record, or none that can be read."""
+        stored = self.find_readable(sha256)
+        return None if stored is None else stored.value.state
+
+    def find_readable(self, sha256: Digest) -> Stored[ToolRecord] | None:
+        """As `find`; also None where the row cannot be read: what it says is unknown, and unknown admits nothing."""
+        try:
+            return self.find(sha256)
+        except UnreadableRow:
+            return None
+
+    def find_etag(self, sha256: Digest) -> str | None:
+        """The ETag of the row, whether it can be read or not; None where there is none."""
+        row = self._tables.find(TABLE, _PARTITION, str(sha256))
+        return None if row is None else row.etag
 
     def list(self) -> Sequence[Stored[ToolRecord]]:
         """Every record, by SHA-256. One read for 1,000. Unreadable rows are left out."""

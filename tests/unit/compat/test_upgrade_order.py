@@ -6,15 +6,17 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.tools import QUARANTINE, SERVED
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, JobHardening, JobPort
-from simulation import fleet, world
+from simulation import brought, fleet, world
 from simulation.world import SimulatedWorld
 from tests.unit.compat import generation, readers
 from tests.unit.compat.generation import Generation
@@ -31,14 +33,14 @@ SERVES = [{"port": 8443, "when": "deployed"}]
 BEFORE = [each for each in generation.all_generations() if each.name in ("004-grants", "005-cores")]
 
 
-def aged(made: SimulatedWorld, kept: Generation) -> int:
-    """Take out of every row the fields that the rows of a release do not have. How many it were."""
+def aged(made: SimulatedWorld, kept: Generation) -> set[str]:
+    """Take out of every row the fields that the rows of a release do not have. Their names."""
     known: dict[int, set[str]] = defaultdict(set)
     for table, row in kept.rows:
         codec = readers.codec_of(table, row)
         if codec is not None:
             known[id(codec)] |= {*json.loads(str(row.cells["value"]))}
-    taken = 0
+    taken = set()
     for table in generation.TABLES:
         for row in made.ports.tables.rows(table):
             codec = readers.codec_of(table, row)
@@ -46,7 +48,7 @@ def aged(made: SimulatedWorld, kept: Generation) -> int:
                 continue
             value: dict[str, Any] = json.loads(str(row.cells["value"]))
             older = {name: said for name, said in value.items() if name in known[id(codec)]}
-            taken += len(value) - len(older)
+            taken |= value.keys() - older.keys()
             cells = {**row.cells, "value": json.dumps(older)}
             made.ports.tables.write(
                 table, [TableWrite(verb=WriteKind.REPLACE, row=replace(row, cells=cells))]
@@ -54,17 +56,28 @@ def aged(made: SimulatedWorld, kept: Generation) -> int:
     return taken
 
 
-def former(kept: Generation) -> SimulatedWorld:
-    """A fleet as the former release left it: one build runs in a container of the former builder."""
+def former(kept: Generation, *, tools: Mapping[str, str] | None = None) -> SimulatedWorld:
+    """A fleet as the former release left it: one build runs in a container of the former builder.
+
+    `tools` are in the catalog in force. That release fetched them from their vendors, so the factory has no file.
+    """
     made = scenes.settled(FLEET)
+    if tools:
+        made.tools = dict(tools)
+        world.put_platform(made, "platform")
+        made.settle()
     made.platform.tries_ports = False
     scenes.released(made)
     for _ in range(200):
         if scenes.head(made, BASE).active is not None and made.platform.next_end() is not None:
             break
         assert made.host.deliver_one()
+    for stored in made.base.records.tools.list():
+        made.base.records.tools.delete(stored.value.sha256, etag=stored.etag)
+        for container in (SERVED, QUARANTINE):
+            made.ports.blobs.lose(container, str(stored.value.sha256))
     taken = aged(made, kept)
-    assert (taken > 0) is (kept.name == "004-grants")
+    assert ("cores" in taken) is (kept.name == "004-grants")
     return made
 
 
@@ -220,3 +233,25 @@ def test_a_child_before_the_platform_steps_is_built_once_with_the_older_ones_als
     made.settle()
     assert counts(made) == {"rhel9-base": 3, "rhel9-java": 3, "payments-api": 4}
     assert [job.stage for job in jobs(made) if job.serves and job.platform == older] == ["build", "verify"]
+
+
+@pytest.mark.parametrize("kept", BEFORE, ids=lambda kept: str(kept.name))
+def test_builds_of_a_release_that_fetched_tools_wait_for_the_files_and_none_fails(kept: Generation) -> None:
+    """Also the one that is between its stages: its version is made, and there is no file to test it with."""
+    tools = {"goss": "1.0.0", "scap-security-guide": "0.1.82"}
+    made = former(kept, tools=tools)
+    before = counts(made)
+    upgraded(made)
+    made.run_until(made.ports.clock.now() + timedelta(hours=3))
+    assert {name: builds[-1].phase for name, builds in ended(made).items()} == {
+        BASE: Phase.VERIFYING,
+        JAVA: Phase.FINISHED,
+        PAYMENTS: Phase.FINISHED,
+    }
+    assert counts(made) == before
+    brought.bring(made, tools)  # `imagefactory catalog submit images --wait`
+    made.run_until(made.ports.clock.now() + timedelta(hours=2))
+    made.settle()
+    assert counts(made) == dict.fromkeys(FLEET, 3)
+    assert failures(made) == []
+    assert {tool.id for tool in last_job(made, BASE).tools} == set(tools)

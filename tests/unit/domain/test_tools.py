@@ -69,6 +69,8 @@ TRUTH = {
     "admitted, the copy is gone": (ADMITTED, _look(5, None, CLEAN), QUARANTINED, CHECK),
     "admitted, the copy is gone, found": (ADMITTED, _look(5, None, FOUND), REFUSED, REST),
     "refused, clean now": (REFUSED, _look(5, None, CLEAN), REFUSED, REST),
+    "refused, its copy is still there": (REFUSED, _look(None, 5, CLEAN), REFUSED, TAKE_BACK),
+    "refused, its copy is still there, not scanned": (REFUSED, _look(5, 5, None), REFUSED, TAKE_BACK),
     "refused, gone": (REFUSED, _look(), REFUSED, REST),
 }
 
@@ -106,6 +108,27 @@ def test_a_refusal_has_the_words_of_the_scanner_and_a_bound() -> None:
     record, _ = judge(_record(QUARANTINED), _look(5, None, told), LATER)
     assert record.reason.startswith("S: xxx")
     assert len(record.reason) == 500
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "told"),
+    [
+        (REQUESTED, "", True),
+        (QUARANTINED, "no scanner has an answer yet", True),
+        (QUARANTINED, "the look failed, permission: another request", False),
+        (QUARANTINED, "the look failed, not-found: gone", True),
+        (ADMITTED, "", False),
+    ],
+)
+def test_a_look_that_failed_gives_an_open_record_its_reason(
+    state: ToolState, reason: str, told: bool
+) -> None:
+    before = replace(_record(state), reason=reason)
+    after = tools.unlooked(before, "permission: may not read tags" + "x" * 9000)
+    assert (after.state, after.at) == (state, NOW)
+    assert after.reason.startswith("the look failed, permission: may") is told
+    assert len(after.reason) <= 500
+    assert (after == before) is not told
 
 
 def test_what_waits_is_open() -> None:

@@ -12,6 +12,7 @@ from pipeline_core.domain.blob_rights import BlobPlace
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
+from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.tools import ToolState
 from pipeline_core.ports import GroupState
 from pipeline_core.wire import blob_token
@@ -119,6 +120,44 @@ def test_an_image_that_does_not_name_the_tool_is_not_touched() -> None:
     assert scenes.rest_of(made, JAVA) == "not-admitted"
 
 
+def _with_a_base_that_lacks(made: SimulatedWorld) -> None:
+    """Both images are current; then a release comes, and the base alone lacks a file."""
+    made.settle()
+    become(made, AGENT, ToolState.REFUSED)
+    scenes.released(made)
+    made.run_until(made.ports.clock.now() + HOUR)
+    assert scenes.rest_of(made, BASE) == "not-admitted"
+
+
+def test_a_child_of_an_image_that_lacks_a_file_is_built_on_the_version_that_is_there() -> None:
+    made = factory(base=(AGENT,))
+    _with_a_base_that_lacks(made)
+    version = scenes.head(made, BASE).current
+    made.register("rhel9-java", "rhel9-base", text="edited")
+    made.settle()
+    built = scenes.builds(made, JAVA)[-1]
+    assert version is not None
+    assert built.inputs.origin == ParentVersion(image=BASE, version=version.version)
+    assert (len(scenes.builds(made, JAVA)), built.result) == (2, Result.SUCCEEDED)
+    assert scenes.head(made, BASE).current == version
+
+
+def test_the_sweep_looks_at_such_a_child_by_itself_and_at_its_base_too() -> None:
+    """Whatever message was lost, and for as long as the base waits."""
+    made = factory(base=(AGENT,))
+    _with_a_base_that_lacks(made)
+    made.register("rhel9-java", "rhel9-base", text="edited")
+    scenes.lose(made)
+    made.run_until(made.ports.clock.now() + 2 * HOUR)
+    made.settle()
+    assert [each.result for each in scenes.builds(made, JAVA)] == [Result.SUCCEEDED] * 2
+    become(made, AGENT, ToolState.ADMITTED)
+    made.run_until(made.ports.clock.now() + 2 * HOUR)
+    made.settle()
+    assert [each.result for each in scenes.builds(made, BASE)] == [Result.SUCCEEDED] * 2
+    assert len(scenes.builds(made, JAVA)) == 3
+
+
 def running(made: SimulatedWorld) -> Build:
     """The base's build, whose container builds."""
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
@@ -155,7 +194,8 @@ def test_a_build_in_its_slot_gives_it_back_and_nothing_counts_as_a_failure(lost:
     assert scenes.capacity(made).holders() == ()
     assert scenes.events(made, BASE).count(Event.WITHDRAWN) == 1
     assert scenes.events(made, BASE).count(Event.FAILED) == 0
-    assert "is not admitted" in scenes.entry_of(made, BASE, Event.WITHDRAWN).detail
+    why = "is not admitted" if lost == AGENT else "is refused by now"
+    assert why in scenes.entry_of(made, BASE, Event.WITHDRAWN).detail
 
 
 def test_a_wait_of_days_says_it_once_and_ends_when_the_file_is_there() -> None:

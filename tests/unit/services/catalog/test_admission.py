@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.errors import ErrorClass, NotFound, TransientError
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import NOT_SCANNED, QUARANTINE, SERVED, ScanAnswer, ScanResult, ToolState
 from pipeline_core.services.catalog import admission
@@ -261,3 +261,39 @@ def test_a_run_that_finds_all_as_it_was_writes_nothing(made: SimulatedWorld) -> 
     before = made.faulty.calls.changes
     assert [look(made) for _ in range(5)] == [0] * 5
     assert made.faulty.calls.changes == before
+
+
+def test_a_copy_that_could_not_be_deleted_is_deleted_later(made: SimulatedWorld) -> None:
+    digest = bring(made, b"falcon")
+    look(made)
+    made.ports.scanner.say(SERVED, str(digest), ScanResult.FOUND, "Malicious")
+    errors: list[Exception] = [TransientError(ErrorClass.NETWORK, "down")]
+    scenes.rewired(made, blobs=Failing(inner=made.ports.blobs, name="delete", errors=errors))
+    look(made, DAY)
+    assert state_of(made, digest) is ToolState.REFUSED  # at once: no build uses it any more
+    assert made.ports.blobs.find_facts(SERVED, str(digest)) is not None
+    look(made, DAY)
+    assert made.ports.blobs.find_facts(SERVED, str(digest)) is None
+    assert made.ports.logs.events().count("tool-refused") == 1
+
+
+def test_a_look_that_only_a_person_can_help_is_told_in_the_list(made: SimulatedWorld) -> None:
+    digest = bring(made, b"falcon")
+    errors: list[Exception] = [
+        PermanentError(ErrorClass.PERMISSION, f"this identity may not read tags; request {number}")
+        for number in range(3)
+    ]
+    scenes.rewired(made, scanner=Failing(inner=made.ports.scanner, name="ask", errors=errors))
+    look(made)
+    (entry,) = [each for each in made.factory.submissions.list() if each.sha256 == digest]
+    assert entry.record is not None
+    assert entry.record.state is ToolState.REQUESTED
+    assert entry.record.reason == ("the look failed, permission: this identity may not read tags; request 0")
+    before = made.faulty.calls.changes
+    look(made)
+    look(made)
+    assert made.faulty.calls.changes == before  # the same kind is told once
+    look(made)
+    stored = made.base.records.tools.find(digest)
+    assert stored is not None
+    assert (stored.value.state, stored.value.reason) == (ToolState.ADMITTED, "")

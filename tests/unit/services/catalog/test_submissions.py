@@ -12,6 +12,7 @@ from simulation import brought, fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.catalog.test_admission import bring, digest_of, look, state_of
+from tests.unit.services.unreadable_rows import make_unreadable
 
 DIGEST = digest_of(b"falcon")
 
@@ -127,3 +128,47 @@ def test_the_list_has_what_was_asked_for_and_what_the_catalog_names(made: Simula
     made.base.records.tools.delete(agent, etag=stored.etag)
     (missing,) = [entry for entry in made.factory.submissions.list() if entry.is_missing]
     assert (missing.sha256, missing.record) == (agent, None)
+
+
+def test_a_removal_that_meets_a_look_deletes_no_file_that_it_has_just_admitted(made: SimulatedWorld) -> None:
+    made.ports.scanner.say(SERVED, str(DIGEST), ScanResult.UNKNOWN, "not yet")
+    bring(made, b"falcon")
+    look(made)
+    assert state_of(made, DIGEST) is ToolState.QUARANTINED
+    made.ports.scanner.say(SERVED, str(DIGEST), ScanResult.CLEAN)
+    before = made.factory
+
+    def admit(*_: object) -> None:
+        watched.before = lambda *_: None
+        before.admission.look()
+
+    watched = scenes.WatchedTables(inner=made.ports.tables, before=admit)
+    scenes.rewired(made, tables=watched)
+    with pytest.raises(PermanentError, match="looked at just now"):
+        made.factory.submissions.remove(DIGEST, ADMIN, "a mistake")
+    assert state_of(made, DIGEST) is ToolState.ADMITTED
+    assert made.ports.blobs.find_facts(SERVED, str(DIGEST)) is not None
+
+
+def test_a_removal_that_died_half_way_is_repeated(made: SimulatedWorld) -> None:
+    _refused(made)
+    stored = made.base.records.tools.find(DIGEST)
+    assert stored is not None
+    made.base.records.tools.delete(DIGEST, etag=stored.etag)
+    made.factory.submissions.remove(DIGEST, ADMIN, "a false finding")
+    assert made.ports.blobs.find_facts(QUARANTINE, str(DIGEST)) is None
+    with pytest.raises(NotFound, match="nobody has asked"):
+        made.factory.submissions.remove(DIGEST, ADMIN, "a false finding")
+
+
+def test_a_record_that_cannot_be_read_admits_nothing_and_can_be_removed(made: SimulatedWorld) -> None:
+    bring(made, b"falcon")
+    look(made)
+    assert made.base.records.tools.missing([DIGEST]) == ()
+    make_unreadable(made, "index", "tools", str(DIGEST))
+    assert made.base.records.tools.missing([DIGEST]) == (DIGEST,)
+    made.factory.submissions.remove(DIGEST, ADMIN, "it cannot be read")
+    assert made.base.records.tools.find(DIGEST) is None
+    bring(made, b"falcon")
+    look(made)
+    assert state_of(made, DIGEST) is ToolState.ADMITTED
