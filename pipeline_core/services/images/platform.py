@@ -14,10 +14,9 @@ from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.platform_trials import CanaryState, PlatformTrial
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
-from pipeline_core.guard import placeholders, trials
+from pipeline_core.guard import in_force, placeholders, trials
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.bundles import CONTAINER, Bundles, blob_of
 from pipeline_core.services.effects.effects import Effects
@@ -82,7 +81,7 @@ class Platforms:
             return self._begin_trial(old, bundle, entries, named, principal)
         used = {} if problems else self._used(old, {entry.id for entry in entries})
         if not drop_used and old is not None:
-            problems += _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+            problems += in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
         problems += self._not_admitted(catalog)  # last: what is said above is said of a good form
         if problems:
             raise InvalidDocument(problems)
@@ -106,12 +105,12 @@ class Platforms:
         old, trial = _demand_trial(old, bundle)
         tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
         entries = {"entries": tools}
-        problems = [*self._not_allowed(entries), *self._not_admitted(entries)]  # as things are now
+        problems = self._refused_entries(entries)
         if not untried:
             problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
         used = self._used(old, trial.catalog.keys())
         problems += (
-            () if drop_used else _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+            () if drop_used else in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
         )
         if problems:
             raise InvalidDocument(problems)
@@ -286,42 +285,20 @@ class Platforms:
         for finding in bundle_guard.check_platform(content, catalog):
             yield finding.as_problem()
 
-    def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        """The entries that SecOps' own policy does not allow. The guard reports entries of a wrong form."""
-        policy = self.policy.demand()
-        entries = catalog.get("entries")
-        for position, entry in enumerate(entries if isinstance(entries, list) else ()):
-            tool = entry.get("id") if isinstance(entry, Mapping) else None
-            if policy.catalog and isinstance(tool, str) and tool not in policy.catalog:
-                yield Problem(
-                    path=f"catalog.entries[{position}].id",
-                    message=f"is {tool[:60]!r}, which policy {policy.revision} does not allow in an image",
-                    remedy="put a policy in force that lists it, then send the catalog again",
-                )
-
     def _wake(self, images: Collection[ImageName], reason: str, bundle: Digest) -> None:
         """Cost: one message per canary. If this process ends in between, the sweep does the rest."""
         for image in images:
             self.effects.outbox.rebuild(image, reason, _campaign(bundle))
 
+    def _refused_entries(self, catalog: Mapping[str, object]) -> list[Problem]:
+        """What is refused of the entries as things are now. One read of the policy, and one of the files of tools."""
+        return [*self._not_allowed(catalog), *self._not_admitted(catalog)]
+
+    def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        return in_force.not_allowed(catalog, self.policy.demand())
+
     def _not_admitted(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        """The entries whose files builds could not use. One read. The guard reports entries of a wrong form."""
-        entries = catalog.get("entries")
-        if not isinstance(entries, list) or not entries:
-            return
-        known = {str(stored.value.sha256): stored.value for stored in self.records.tools.list()}
-        for position, entry in enumerate(entries):
-            sha256 = entry.get("sha256") if isinstance(entry, Mapping) else None
-            record = known.get(sha256) if isinstance(sha256, str) else None
-            if not isinstance(sha256, str) or not Digest.pattern.fullmatch(sha256):
-                continue
-            if record is None or record.state is not ToolState.ADMITTED:
-                tool = str(entry.get("id"))[:60]
-                yield Problem(
-                    path=f"catalog.entries[{position}].sha256",
-                    message=f"the file of {tool!r}, {sha256}, {_why_not(record)}",
-                    remedy=_remedy_of(record, tool, sha256),
-                )
+        return in_force.not_admitted(catalog, (stored.value for stored in self.records.tools.list()))
 
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost: one message per root. If this process ends in between, the sweep does the rest."""
@@ -357,31 +334,3 @@ def _of_entries(bundle: Digest, entries: Collection[guard.CatalogEntry]) -> Plat
         catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
         urls={entry.id: entry.url for entry in entries},
     )
-
-
-def _why_not(record: ToolRecord | None) -> str:
-    if record is None:
-        return "was never brought: builds may use admitted files only"
-    return f"is {record.state.value}" + (f": {record.reason}" if record.reason else "")
-
-
-def _remedy_of(record: ToolRecord | None, tool: str, sha256: str) -> str:
-    """The command that repairs it. A file in quarantine needs nothing but time, or a scanner that works."""
-    if record is not None and record.state is ToolState.REFUSED:
-        return (
-            "pin another file; or, where the finding is wrong, run"
-            f" `imagefactory catalog remove {sha256} --reason TEXT`, and bring it again"
-        )
-    if record is not None and record.state is ToolState.QUARANTINED:
-        return "wait until `imagefactory catalog list` shows it as admitted, then send the catalog again"
-    return f"run `imagefactory catalog submit DIR {tool}`, then send the catalog again"
-
-
-def _still_used(used: Mapping[str, list[ImageName]]) -> Iterator[Problem]:
-    for tool, images in sorted(used.items()):
-        yield Problem(
-            path="catalog.entries",
-            message=f"has no {tool!r}, which {trials.some(images)} name",
-            remedy="keep the tool until their teams have taken it out of spec.build.catalog; or send the catalog with "
-            "`drop_used` (the option `--drop-used`): then no change reaches these images, and they say so",
-        )
