@@ -1,5 +1,6 @@
 """`imagefactory platform`: the platform steps and the catalog, their trial on named images, and what a change costs."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,15 @@ _Canaries = Annotated[
     list[str],
     typer.Option("--canary", metavar="IMAGE", help="Try the steps on this image alone; may be repeated."),
 ]
+
+
+_Bundle = Annotated[
+    str,
+    typer.Option(
+        "--bundle", metavar="DIGEST", help="Only if this bundle is on trial; its first 8 letters are enough."
+    ),
+]
+_START = re.compile("[0-9a-f]{8,64}")
 
 
 @commands.command("register")
@@ -76,37 +86,73 @@ def show(url: options.Url = "", ca_file: options.CaFile = "", output: options.Ou
 
 @commands.command("promote")
 def promote(
+    bundle: _Bundle = "",
     drop_used: _DropUsed = False,
     untried: Annotated[
         bool, typer.Option("--untried", help="Do not wait for canaries that have no version with the steps.")
+    ] = False,
+    over_newer: Annotated[
+        bool,
+        typer.Option("--over-newer", help="Take back what was put in force after the trial had begun."),
     ] = False,
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Put the steps on trial in force. Canaries that were built with them are current; all others become stale."""
-    client = options.client_of(url, ca_file)
-    answer = client.promote_trial(_on_trial(client.get_platform()), drop_used=drop_used, untried=untried)
+    """Put the steps on trial in force. Canaries that were built with them are current; all others become stale.
+
+    With --bundle it may be repeated after a lost answer: where that bundle is in force, nothing is changed.
+    """
+    client, start = options.client_of(url, ca_file), _start_of(bundle)
+    shown = client.get_platform()
+    digest = _meant(shown, start, [shown["bundle"]], "in force")
+    answer = client.promote_trial(digest, drop_used=drop_used, untried=untried, over_newer=over_newer)
     _show(answer, _lines(answer), output)
 
 
 @commands.command("end-trial")
 def end_trial(
-    url: options.Url = "", ca_file: options.CaFile = "", output: options.Output = Format.TABLE
+    bundle: _Bundle = "",
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
 ) -> None:
-    """Give the steps on trial up. Their canaries go back to those in force."""
-    client = options.client_of(url, ca_file)
-    answer = client.end_trial(_on_trial(client.get_platform()))
+    """Give the steps on trial up. Their canaries go back to those in force.
+
+    With --bundle it may be repeated after a lost answer: where that trial was given up, nothing is changed.
+    """
+    client, start = options.client_of(url, ca_file), _start_of(bundle)
+    shown = client.get_platform()
+    answer = client.end_trial(_meant(shown, start, shown.get("given_up", []), "given up"))
     _show(answer, _lines(answer), output)
 
 
-def _on_trial(answer: Json) -> str:
-    trial = answer.get("trial")
-    if not trial:
-        raise CommandRefused(
-            "no platform steps are on trial: begin a trial with `platform register --canary`"
-        )
-    return str(trial["bundle"])
+def _start_of(bundle: str) -> str:
+    if bundle and not _START.fullmatch(bundle):
+        raise Misused(f"--bundle: {bundle!r} is not a digest: give 8 to 64 of its first letters, 0-9 and a-f")
+    return bundle
+
+
+def _meant(shown: Json, start: str, decided: Sequence[str], what: str) -> str:
+    """The bundle on trial; or one that starts so and was decided already, for a command that is repeated.
+
+    The factory changes nothing where it was decided, and refuses a bundle that is on trial no more.
+    """
+    trial = shown.get("trial")
+    on_trial = [str(trial["bundle"])] if trial else []
+    if not start:
+        if not on_trial:
+            raise CommandRefused(
+                "no platform steps are on trial: begin a trial with `platform register --canary`"
+            )
+        return on_trial[0]
+    found = sorted({each for each in (*on_trial, *decided) if each.startswith(start)})
+    if len(found) > 1:
+        raise CommandRefused(f"{len(found)} bundles start with {start}: give more of the digest")
+    if not found:
+        now = f"{on_trial[0]} is" if on_trial else "nothing is"
+        raise CommandRefused(f"no bundle that starts with {start} is on trial or {what}: {now} on trial")
+    return found[0]
 
 
 def _show(answer: Json, lines: Iterator[str], output: Format) -> None:

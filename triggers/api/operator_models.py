@@ -42,11 +42,13 @@ class PromoteRequest(Request):
     """The bundle on trial, so that nobody promotes another one than was tried.
 
     `drop_used` is as for a registration; `untried` does not wait for canaries that have no version with the steps.
+    `over_newer` takes back what was put in force after the trial had begun, such as a repair.
     """
 
     bundle: DigestText
     drop_used: bool = False
     untried: bool = False
+    over_newer: bool = False
 
 
 class EndTrialRequest(Request):
@@ -73,11 +75,15 @@ class PlatformTrial(Answer):
 
 
 class Platform(Answer):
-    """The platform steps and the catalog that are in force, and what is on trial; null where nothing is."""
+    """The platform steps and the catalog that are in force, and what is on trial; null where nothing is.
+
+    `given_up` has the bundles of the trials that were ended or replaced, the newest first, 20 at most.
+    """
 
     bundle: DigestShown
     catalog: tuple[str, ...]
     trial: PlatformTrial | None = None
+    given_up: tuple[DigestShown, ...] = ()
 
     @classmethod
     def of(
@@ -100,6 +106,7 @@ class Platform(Answer):
                     for name in trial.images
                 ),
             ),
+            given_up=tuple(map(str, platform.given_up)),
         )
 
 

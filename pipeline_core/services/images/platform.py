@@ -73,8 +73,12 @@ class Platforms:
         entries = () if problems else guard.entries_of(catalog)
         if canaries:
             named = tuple(sorted(set(canaries)))
-            tools, heads = {entry.id for entry in entries}, list(self.records.index.heads())
+            tools = None if problems else {entry.id for entry in entries}
+            heads = list(self.records.index.heads())
             problems += trials.beginning(old, bundle, tools, named, heads)
+            if old is not None and old.trial is not None:
+                left = set(old.trial.images) - set(named)
+                problems += trials.without_tool(old, left, heads)
             problems += self._not_admitted(catalog)
             if problems or old is None:
                 raise InvalidDocument(problems)
@@ -85,50 +89,64 @@ class Platforms:
         problems += self._not_admitted(catalog)  # last: what is said above is said of a good form
         if problems:
             raise InvalidDocument(problems)
-        platform = _of_entries(bundle, entries)
-        self._put_in_force(platform, old, used)
+        platform = self._put_in_force(_of_entries(bundle, entries), old, used)
         self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def promote(
-        self, bundle: Digest, principal: Principal, *, drop_used: bool = False, untried: bool = False
+        self,
+        bundle: Digest,
+        principal: Principal,
+        *,
+        drop_used: bool = False,
+        untried: bool = False,
+        over_newer: bool = False,
     ) -> Platform:
         """Put the trial of this bundle in force: canaries that were built with it are current. Safe to repeat.
 
-        Refused while a canary has no version with these steps, unless `untried`. Raises as `put`, and NotFound where no
-        trial of this bundle runs. Cost: as `put`, and one read per canary.
+        Refused while a canary has no version with these steps, unless `untried`; and where other steps are in force
+        than when the trial began, unless `over_newer`. Raises as `put`, and NotFound where no trial of this bundle
+        runs. Cost: as `put`, and one read per canary.
         """
         access.demand(ApiOperation.PROMOTE_TRIAL, principal)
         old = self.records.sources.find_platform()
-        if old is not None and old.trial is None and old.digest == bundle:
+        if old is not None and old.digest == bundle and not _is_on_trial(old, bundle):
             return old
         old, trial = _demand_trial(old, bundle)
         tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
         entries = {"entries": tools}
         problems = self._refused_entries(entries)
+        if not over_newer:
+            problems += trials.newer_in_force(old, trial)
         if not untried:
             problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
         used = self._used(old, trial.catalog.keys())
         problems += (
-            () if drop_used else in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
+            ()
+            if drop_used
+            else in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
         )
         if problems:
             raise InvalidDocument(problems)
-        platform = Platform(digest=trial.digest, catalog=trial.catalog, urls=trial.urls)
-        self._put_in_force(platform, old, used)
+        steps = Platform(digest=trial.digest, catalog=trial.catalog, urls=trial.urls)
+        platform = self._put_in_force(steps, old, used)
         self.effects.logs.note("platform-trial-promoted", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def end_trial(self, bundle: Digest, principal: Principal) -> Platform:
         """Give the trial of this bundle up: its canaries are stale, and go back. Safe to repeat.
 
-        Raises PermanentError (PERMISSION), NotFound where no trial of this bundle runs or ran, and StaleWrite.
+        Raises PermanentError (PERMISSION), NotFound where no trial of this bundle runs or ran, InvalidDocument where a
+        canary names a tool that only the trial has, and StaleWrite. Cost: the fleet's copies once.
         """
         access.demand(ApiOperation.END_TRIAL, principal)
         old = self.records.sources.find_platform()
-        if old is not None and old.trial is None and any(each.digest == bundle for each in old.ended):
+        if old is not None and bundle in old.given_up and not _is_on_trial(old, bundle):
             return old
         old, trial = _demand_trial(old, bundle)
+        problems = list(trials.without_tool(old, trial.images, self.records.index.heads()))
+        if problems:
+            raise InvalidDocument(problems)
         platform = replace(old, trial=None, ended=platform_trials.remember(old.ended, trial))
         self._save(platform, old)
         self._wake(trial.images, "platform-trial-ended", bundle)
@@ -160,6 +178,8 @@ class Platforms:
             images=canaries,
             since=self.effects.clock.now(),
             by=principal.actor.identity or principal.actor.name,
+            # The same steps on other images were prepared from what was in force before.
+            over=before.over if before is not None and before.digest == bundle else old.digest,
         )
         ended = old.ended if before is None else platform_trials.remember(old.ended, before)
         platform = replace(old, trial=trial, ended=ended)
@@ -171,8 +191,11 @@ class Platforms:
 
     def _put_in_force(
         self, steps: Platform, old: Platform | None, used: Mapping[str, list[ImageName]]
-    ) -> None:
-        """Write the steps with what the former ones knew of dropped tools and of other trials, and wake the roots."""
+    ) -> Platform:
+        """Write the steps with what the former ones knew of dropped tools and of other trials, and wake the roots.
+
+        Gives what was written.
+        """
         kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}
         now, trial = self.effects.clock.now(), None if old is None else old.trial
         platform = replace(
@@ -196,6 +219,7 @@ class Platforms:
             self.announce(_at_once)
         except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
             self.effects.logs.note("dropped-tools-left", error=str(error))
+        return platform
 
     def _save(self, platform: Platform, old: Platform | None) -> None:
         self.effects.recovery_log.announce(None)
@@ -314,6 +338,10 @@ def _at_once(subject: str, work: Callable[[], bool]) -> bool:
 
 def _campaign(bundle: Digest) -> CampaignId:
     return CampaignId(f"platform-{str(bundle)[:12]}")
+
+
+def _is_on_trial(platform: Platform, bundle: Digest) -> bool:
+    return platform.trial is not None and platform.trial.digest == bundle
 
 
 def _demand_trial(platform: Platform | None, bundle: Digest) -> tuple[Platform, PlatformTrial]:
