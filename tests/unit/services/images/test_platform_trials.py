@@ -196,6 +196,8 @@ def test_an_image_that_came_below_a_canary_later_waits_and_goes_on_after_the_pro
     assert scenes.builds(made, ImageName("late")) == []
     view = made.factory.queries.image(ImageName("late")).image
     assert (view.state, "this image is not in the trial" in view.detail) == ("unknown", True)
+    (listed,) = [each for each in made.factory.queries.images().images if str(each.name) == "late"]
+    assert (listed.state, listed.detail) == (view.state, view.detail)
     made.factory.platforms.promote(tried, ADMIN)
     made.settle()
     assert steps_of(made, ImageName("late")) == tried
