@@ -69,7 +69,7 @@ class PlatformTrials(Chapter):
         below = {str(head.registration.parent): head.name for head in heads_of(self.world.ports)}
         for parent, child in below.items():
             if parent in map(str, trial.images) and child not in trial.images:
-                if not self._end():
+                if not self._gives_up():
                     self._promote()
                 return 1
         return 0
@@ -135,7 +135,11 @@ class PlatformTrials(Chapter):
 
         self.story.insist(promote)
 
-    def _end(self) -> bool:
+    def _end(self) -> None:
+        """A trial whose end is refused goes on."""
+        self._gives_up()
+
+    def _gives_up(self) -> bool:
         """False where it is refused: a canary names a tool that only the trial has."""
         bundle, refused = self._on_trial(), list[Digest]()
         if bundle is None:
