@@ -193,7 +193,6 @@ def _plan_lines(bundle: str, plan: Json) -> Iterator[str]:
             f"from: what the recent builds of {plan['measured']} of these images took, from slot to end, waits included"
         )
     for count, what in (
-        (plan["reused"], "have a version of these inputs already, which is used again"),
         (plan["running"], "have a build of these inputs that runs"),
         (plan["without_tool"], "name a tool that is not in the catalog: no change reaches them"),
         (plan["unreadable"], "cannot be read, and are not counted"),

@@ -117,7 +117,7 @@ class PlatformPlan(Answer):
     are to be built in any case. `machine_seconds` is the sum of what their recent builds took from slot to end, waits
     included; `elapsed_seconds` is the time until the last one ends, if nothing else is built with `slots` slots. Both,
     and `longest_seconds` of the longest build, count the `measured` images alone, and are null where there is none.
-    `reused` have a version of these inputs, `running` a build of them; `resting` are stale and are not built by
+    `running` have a build of these inputs already; `resting` are stale and are not built by
     themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else.
     """
 
@@ -129,7 +129,6 @@ class PlatformPlan(Answer):
     machine_seconds: int | None
     elapsed_seconds: int | None
     longest_seconds: int | None
-    reused: int
     running: int
     resting: dict[str, int]
     without_tool: int
@@ -150,7 +149,6 @@ class PlatformPlan(Answer):
             machine_seconds=_seconds(rollout.machine_time),
             elapsed_seconds=_seconds(rollout.elapsed),
             longest_seconds=_seconds(rollout.longest),
-            reused=plan.reused,
             running=plan.running,
             resting=dict(plan.resting),
             without_tool=plan.without_tool,

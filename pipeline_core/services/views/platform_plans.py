@@ -12,7 +12,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import Digest, ImageName
-from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion
+from pipeline_core.domain.plan import Decision, DoNothing, RestReason
 from pipeline_core.domain.platform_trials import PlatformTrial
 from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.rollouts import Rollout
@@ -33,8 +33,8 @@ _BUILDS = frozenset({RestReason.WAITS_FOR_ANCESTOR, RestReason.WAITS_FOR_RUNNING
 class PlatformPlan:
     """What a change would do now. All counts are of images.
 
-    `rollout` has what is built again, `stale` how many of these are to be built without the change, too. `reused`
-    have a version with these very inputs, `running` a build of them. `resting` says by reason how many are stale and
+    `rollout` has what is built again, `stale` how many of these are to be built without the change, too. `running`
+    have a build of the very inputs that they are to have. `resting` says by reason how many are stale and
     are not built by themselves; `without_tool` how many name a tool that is not in the catalog: no change reaches
     them. `unreadable` are not counted anywhere else. `slots` is how many builds run at once, `busy` how many run now.
     """
@@ -42,7 +42,6 @@ class PlatformPlan:
     registered: int
     rollout: Rollout
     stale: int
-    reused: int
     running: int
     resting: Mapping[str, int]
     without_tool: int
@@ -55,8 +54,8 @@ class PlatformPlan:
 class PlatformPlans:
     """`slots` is the factory's number of slots. The outlook of the sweep decides about each image, from the copies.
 
-    A claim that is in no note is not known here: a version that was built from the same inputs long ago is counted as
-    a build, so the plan is too high there.
+    A claim of a version is not known here: what was built from the same inputs before, as by steps that come back, is
+    used again later and counted as a build now. So the plan is too high there.
     """
 
     records: Records
@@ -110,38 +109,36 @@ class PlatformPlans:
             platform=old,
             broken={name: LineageFault(problem=problem) for name, problem in faults_of(parents).items()},
         )
-        before = _decisions(self._outlook(world, notes))
-        after = _decisions(self._outlook(replace(world, platform=new), notes))
+        before = _wishes(self._outlook(world, notes))
+        after = _wishes(self._outlook(replace(world, platform=new), notes))
         return self._summed(heads, before, after, new, unreadable)
 
     def _summed(
         self,
         heads: Mapping[ImageName, ImageHead],
-        before: Mapping[ImageName, Decision | None],
-        after: Mapping[ImageName, Decision | None],
+        before: "_Wishes",
+        after: "_Wishes",
         new: Platform,
         unreadable: int,
     ) -> PlatformPlan:
-        due = _with_followers({name for name, each in after.items() if _is_built(each)}, heads, after)
+        changed = _with_followers({*after.built, *after.running}, heads, after.decisions)
+        due = changed - after.running
         resting = Counter[str]()
-        reused = running = without_tool = 0
-        for name, decision in after.items():
+        without_tool = 0
+        for name, decision in after.decisions.items():
             if not new.steps_of(name).catalog.keys() >= set(heads[name].registration.catalog):
                 without_tool += 1
-            elif isinstance(decision, ReuseVersion):
-                reused += 1
-            elif isinstance(decision, DoNothing) and decision.why is RestReason.IN_FLIGHT:
-                running += 1
             elif (
-                name not in due and isinstance(decision, DoNothing) and decision.why is not RestReason.CURRENT
+                name not in changed
+                and isinstance(decision, DoNothing)
+                and decision.why is not RestReason.CURRENT
             ):
                 resting[decision.why.value] += 1
         return PlatformPlan(
             registered=len(heads),
             rollout=rollouts.reckon(heads, due, self.slots),
-            stale=sum(1 for name in due if _is_built(before[name])),
-            reused=reused,
-            running=running,
+            stale=len(due & before.built),
+            running=len(after.running),
             resting=dict(sorted(resting.items())),
             without_tool=without_tool,
             unreadable=unreadable,
@@ -187,6 +184,22 @@ def _after(old: Platform | None, steps: Platform, trial: PlatformTrial | None) -
     return replace(old, trial=trial, ended=ended)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wishes:
+    """What is decided about each image; None for one whose ancestors do not end. `running` have their build already."""
+
+    decisions: Mapping[ImageName, Decision | None]
+    built: frozenset[ImageName]
+    running: frozenset[ImageName]
+
+
+def _wishes(outlook: Outlook) -> _Wishes:
+    found = _decisions(outlook)
+    running = frozenset(name for name in found if outlook.is_on_its_way(name))
+    built = frozenset(name for name, decision in found.items() if _is_built(decision))
+    return _Wishes(decisions=found, built=built - running, running=running)
+
+
 def _decisions(outlook: Outlook) -> dict[ImageName, Decision | None]:
     """What a look would decide about each image; None for one whose ancestors do not end."""
     found: dict[ImageName, Decision | None] = {}
@@ -225,6 +238,6 @@ def _with_followers(
 
 
 def _is_built(decision: Decision | None) -> bool:
-    if decision is None or isinstance(decision, ReuseVersion):
+    if decision is None:
         return False
     return not isinstance(decision, DoNothing) or decision.why in _BUILDS

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.views.platform_plans import PlatformPlan
@@ -33,7 +34,7 @@ def test_a_plan_is_what_the_change_then_does() -> None:
     assert rows == {table: list(made.ports.tables.rows(table)) for table in rows}
     assert made.ports.queues.next_visible() is None
     assert (plan.registered, plan.rollout.images, plan.rollout.waves) == (6, 6, (1, 3, 2))
-    assert (plan.stale, plan.reused, plan.running, plan.resting) == (0, 0, 0, {})
+    assert (plan.stale, plan.running, plan.resting) == (0, 0, {})
     assert (plan.rollout.measured, plan.slots, plan.busy) == (6, 2, 0)
     assert plan.rollout.machine_time == timedelta(seconds=sum(lengths.values()))
     began = made.ports.clock.now()
@@ -80,6 +81,29 @@ def test_what_is_stale_already_is_told_and_what_rests_is_counted_by_its_reason()
     assert (plan.rollout.images, plan.stale, plan.resting) == (5, 1, {"suspended": 1})
 
 
+def test_a_build_of_these_very_inputs_is_told_and_is_no_build_of_the_change() -> None:
+    made = scenes.settled()
+    digest, _ = fleet.bundle("new steps")
+    scenes.set_platform(made, "new steps")
+    scenes.in_phase(made, BASE, Phase.BUILDING)
+    plan = _plan(made, bundle=digest)
+    assert (plan.running, plan.rollout.waves, plan.stale) == (1, (3, 2), 5)
+    another = _plan(made)
+    assert (another.running, another.rollout.waves, another.stale) == (0, (1, 3, 2), 5)
+
+
+def test_steps_that_come_back_are_counted_as_builds_although_their_versions_are_used_again() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    former, _ = fleet.bundle("platform")
+    scenes.set_platform(made, "new steps")
+    made.settle()
+    plan = _plan(made, bundle=former)
+    assert plan.rollout.images == 1
+    scenes.set_platform(made, "platform")
+    made.settle()
+    assert len(scenes.builds(made, BASE)) == 2, "the version of the former steps is current again"
+
+
 def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
     made = scenes.registered({})
     tool = {
@@ -89,6 +113,7 @@ def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
         "sha256": "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210",
     }
     tools = {"hosts": [fleet.HOST], "entries": [tool]}
+    scenes.admit(made, tools)
     made.factory.platforms.put(world.upload(made, "platform"), tools, ADMIN)
     document = fleet.document("rhel9-base", None, catalog=("falcon",))
     bundle = world.upload(made, "content")
