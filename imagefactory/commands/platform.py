@@ -42,7 +42,10 @@ def register(
     folder: _Folder,
     canaries: _Canaries = [],  # noqa: B006 - typer never changes it
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what it would rebuild, and for how long.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only print what it would rebuild, how long, and what is refused now."
+        ),
     ] = False,
     drop_used: _DropUsed = False,
     submit: Annotated[
@@ -59,6 +62,8 @@ def register(
     With --canary, the steps are tried on the named images alone, in place of a trial that runs; all others keep those
     in force. A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change
     reaches those images, and they say so.
+
+    --dry-run uploads nothing, so a registration may still be refused for what is inside platform/ and roles/.
     """
     named = [options.image_of(each) for each in canaries]
     if named and drop_used:
@@ -202,6 +207,8 @@ def _plan_lines(bundle: str, plan: Json) -> Iterator[str]:
     for reason, count in plan["resting"].items():
         yield f"not built by itself ({reason}): {count}"
     yield from _meanwhile(plan)
+    for each in plan.get("refusals", []):
+        yield f"would be refused now: {each['path']}: {each['message']}; {each['remedy']}"
 
 
 def _meanwhile(plan: Json) -> Iterator[str]:

@@ -23,10 +23,7 @@ def not_allowed(catalog: Mapping[str, object], policy: Policy) -> Iterator[Probl
 
 
 def not_admitted(catalog: Mapping[str, object], files: Iterable[ToolRecord]) -> Iterator[Problem]:
-    """The entries whose files builds could not use. `files` is read only where the catalog has entries.
-
-    `guard.catalog` reports entries of a wrong form.
-    """
+    """The entries whose files builds could not use. `guard.catalog` reports entries of a wrong form."""
     entries = catalog.get("entries")
     if not isinstance(entries, list) or not entries:
         return

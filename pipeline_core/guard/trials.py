@@ -63,6 +63,8 @@ def beginning(
             remedy="name them too, or try an image that no other is built from: an image that is not in the trial is"
             " never built on steps that are on trial",
         )
+    if in_force.trial is not None:
+        yield from without_tool(in_force, set(in_force.trial.images) - set(canaries), heads.values())
 
 
 def not_tried(states: Mapping[ImageName, CanaryState]) -> Iterator[Problem]:

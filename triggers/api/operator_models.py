@@ -14,7 +14,7 @@ from pipeline_core.services.outages.pauses import PauseView
 from pipeline_core.services.views import platform_plans
 from triggers.api.forms.names import DigestText, ImageCursorText, ImageText, RecoveryCursorText
 from triggers.api.forms.shown import DigestShown, ImageShown, Text
-from triggers.api.models import Answer, Document, Misplaced, Reason, Request, Why
+from triggers.api.models import Answer, Document, Fault, Misplaced, Reason, Request, Why
 
 
 class PlatformRequest(Request):
@@ -118,7 +118,8 @@ class PlatformPlan(Answer):
     included; `elapsed_seconds` is the time until the last one ends, if nothing else is built with `slots` slots. Both,
     and `longest_seconds` of the longest build, count the `measured` images alone, and are null where there is none.
     `running` have a build of these inputs already; `resting` are stale and are not built by
-    themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else.
+    themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else. `refusals` is what
+    a registration would be refused for now, but for what only the uploaded bundle shows.
     """
 
     registered: int
@@ -135,6 +136,7 @@ class PlatformPlan(Answer):
     unreadable: int
     slots: int
     busy: int
+    refusals: tuple[Fault, ...] = ()
 
     @classmethod
     def of(cls, plan: platform_plans.PlatformPlan) -> "PlatformPlan":
@@ -155,6 +157,9 @@ class PlatformPlan(Answer):
             unreadable=plan.unreadable,
             slots=plan.slots,
             busy=plan.busy,
+            refusals=tuple(
+                Fault(path=each.path, message=each.message, remedy=each.remedy) for each in plan.refusals
+            ),
         )
 
 

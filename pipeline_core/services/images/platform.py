@@ -74,11 +74,7 @@ class Platforms:
         if canaries:
             named = tuple(sorted(set(canaries)))
             tools = None if problems else {entry.id for entry in entries}
-            heads = list(self.records.index.heads())
-            problems += trials.beginning(old, bundle, tools, named, heads)
-            if old is not None and old.trial is not None:
-                left = set(old.trial.images) - set(named)
-                problems += trials.without_tool(old, left, heads)
+            problems += trials.beginning(old, bundle, tools, named, self.records.index.heads())
             problems += self._not_admitted(catalog)
             if problems or old is None:
                 raise InvalidDocument(problems)
@@ -322,7 +318,8 @@ class Platforms:
         return in_force.not_allowed(catalog, self.policy.demand())
 
     def _not_admitted(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        return in_force.not_admitted(catalog, (stored.value for stored in self.records.tools.list()))
+        stored = self.records.tools.list() if catalog.get("entries") else ()
+        return in_force.not_admitted(catalog, [each.value for each in stored])
 
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost: one message per root. If this process ends in between, the sweep does the rest."""

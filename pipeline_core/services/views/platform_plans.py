@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, platform_trials, rollouts
@@ -18,12 +18,12 @@ from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.rollouts import Rollout
 from pipeline_core.domain.staleness import Platform, World
 from pipeline_core.guard import catalog as guard
-from pipeline_core.guard import trials
+from pipeline_core.guard import in_force, trials
 from pipeline_core.ports import Clock, Principal
 from pipeline_core.services.policies.policy import Policies, PolicyLost
 from pipeline_core.services.views.outlook import Outlook
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.problems import InvalidDocument
+from pipeline_core.wire.problems import InvalidDocument, Problem
 
 # An image that waits for its turn is built all the same.
 _BUILDS = frozenset({RestReason.WAITS_FOR_ANCESTOR, RestReason.WAITS_FOR_RUNNING})
@@ -37,6 +37,7 @@ class PlatformPlan:
     have a build of the very inputs that they are to have. `resting` says by reason how many are stale and
     are not built by themselves; `without_tool` how many name a tool that is not in the catalog: no change reaches
     them. `unreadable` are not counted anywhere else. `slots` is how many builds run at once, `busy` how many run now.
+    `refusals` is what a registration would be refused for now; what only the uploaded bundle shows is not in it.
     """
 
     registered: int
@@ -48,6 +49,7 @@ class PlatformPlan:
     unreadable: int
     slots: int
     busy: int
+    refusals: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class PlatformPlans:
 
         The bundle need not be uploaded, and is not looked into. Raises InvalidDocument for a catalog, or a trial, that
         would be refused, and PermanentError (PERMISSION). Cost: one query for 1,000 images, and one read each of
-        sources, platform, policy and slots, whatever the change is.
+        sources, platform, policy, slots, and the files of tools where the catalog has entries.
         """
         access.demand(ApiOperation.PLAN_PLATFORM, principal)
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
@@ -111,7 +113,10 @@ class PlatformPlans:
         )
         before = _wishes(self._outlook(world, notes))
         after = _wishes(self._outlook(replace(world, platform=new), notes))
-        return self._summed(heads, before, after, new, unreadable)
+        plan = self._summed(heads, before, after, new, unreadable)
+        return replace(
+            plan, refusals=(*self._refusals(catalog), *(() if named else _dropped(old, steps, heads)))
+        )
 
     def _summed(
         self,
@@ -146,18 +151,27 @@ class PlatformPlans:
             busy=len(self.records.capacity.stages()),
         )
 
+    def _refusals(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        """What the policy and the files of tools say against the entries. A policy that is lost says nothing here."""
+        policy = self._policy()
+        if policy is not None:
+            yield from in_force.not_allowed(catalog, policy)
+        stored = self.records.tools.list() if catalog.get("entries") else ()
+        yield from in_force.not_admitted(catalog, [each.value for each in stored])
+
+    def _policy(self) -> Policy | None:
+        try:
+            return self.policies.current()
+        except (PolicyLost, UnreadableRow):
+            return None
+
     def _outlook(self, world: World, notes: Mapping[ImageName, LookNote]) -> Outlook:
         return Outlook(world=world, notes=notes, floor_of=self._floors(), now=self.clock.now())
 
     def _floors(self) -> Callable[[ImageName], ComplianceFloor | None]:
         """The floor of a root, by the policy that is read once, where a root is asked about at all."""
 
-        @functools.cache
-        def policy() -> Policy | None:
-            try:
-                return self.policies.current()
-            except (PolicyLost, UnreadableRow):
-                return None
+        policy = functools.cache(lambda: self._policy())
 
         def floor_of(root: ImageName) -> ComplianceFloor | None:
             found = policy()
@@ -182,6 +196,18 @@ def _after(old: Platform | None, steps: Platform, trial: PlatformTrial | None) -
         return replace(steps, trial=runs, ended=platform_trials.forget(old.ended, steps.digest))
     ended = old.ended if old.trial is None else platform_trials.remember(old.ended, old.trial)
     return replace(old, trial=trial, ended=ended)
+
+
+def _dropped(
+    old: Platform | None, steps: Platform, heads: Mapping[ImageName, ImageHead]
+) -> Iterator[Problem]:
+    """The tools that leave the catalog although images name them."""
+    used: dict[str, list[ImageName]] = {}
+    for head in heads.values():
+        for tool in head.registration.catalog:
+            if old is not None and tool in old.catalog and tool not in steps.catalog:
+                used.setdefault(tool, []).append(head.name)
+    return in_force.still_used(used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

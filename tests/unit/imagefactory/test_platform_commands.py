@@ -35,6 +35,7 @@ PLAN: dict[str, Any] = {
     "unreadable": 0,
     "slots": 8,
     "busy": 2,
+    "refusals": [{"path": "catalog.entries", "message": "has no 'falcon'", "remedy": "keep the tool"}],
 }
 
 
@@ -66,6 +67,7 @@ def test_a_dry_run_uploads_nothing_and_shows_the_cost(run: Run, folder: Path, fa
         "not built by itself (suspended): 1",
         "1 name a tool that is not in the catalog",
         "3 have a build of these inputs that runs",
+        "would be refused now: catalog.entries: has no 'falcon'; keep the tool",
         "meanwhile: the builds go in the security lane, longest chain first; 2 slots are taken now",
         "one that runs ends first (up to 40 minutes)",
         "every fifth start is for a build that has waited for an hour",

@@ -13,6 +13,7 @@ from pipeline_core.domain.rollouts import Rollout
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.platform_plans import PlatformPlan
+from pipeline_core.wire.problems import Problem
 from tests.unit.triggers import views
 
 TRIAL = PlatformTrial(
@@ -40,6 +41,7 @@ PLAN = PlatformPlan(
     unreadable=0,
     slots=8,
     busy=2,
+    refusals=(Problem(path="catalog.entries", message="has no 'falcon'", remedy="keep the tool"),),
 )
 
 

@@ -86,5 +86,6 @@ def test_a_plan_shows_builds_waves_and_what_is_known_of_time(admin: AsgiClient, 
         "unreadable": 0,
         "slots": 8,
         "busy": 2,
+        "refusals": [{"path": "catalog.entries", "message": "has no 'falcon'", "remedy": "keep the tool"}],
     }
     assert factory.platforms.decided == [("plan", DIGEST, ("rhel9-canary",))]

@@ -13,8 +13,8 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.views.platform_plans import PlatformPlan
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import scenes
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
+from tests.unit.services import policy_documents, scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS, SIX
 
 NEW = Digest("cd" * 32)
@@ -121,6 +121,32 @@ def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
     made.drain()
     plan = _plan(made)
     assert (plan.without_tool, plan.rollout.images, plan.rollout.elapsed) == (1, 0, None)
+    (refusal,) = plan.refusals
+    assert "has no 'falcon', which rhel9-base name" in f"{refusal.path} {refusal.message}"
+
+
+def test_a_plan_tells_what_a_registration_would_be_refused_for() -> None:
+    made = scenes.registered({})
+    entry = {
+        "id": "falcon",
+        "version": "7.1",
+        "url": f"https://{fleet.HOST}/falcon-7.1.rpm",
+        "sha256": "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210",
+    }
+    catalog = {"hosts": [fleet.HOST], "entries": [entry]}
+    digest, content = fleet.bundle("new", catalog=catalog)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    policy_documents.put(made, catalog=["goss"])
+    plan = made.factory.platform_plans.plan(digest, catalog, ADMIN)
+    with pytest.raises(InvalidDocument) as refused:
+        made.factory.platforms.put(digest, catalog, ADMIN)
+    assert plan.refusals == refused.value.problems
+    assert [each.path for each in plan.refusals] == ["catalog.entries[0].id", "catalog.entries[0].sha256"]
+    scenes.admit(made, catalog)
+    made.factory.platforms.put(world.upload(made, "platform"), NO_TOOLS, ADMIN)
+    assert [each.path for each in made.factory.platform_plans.plan(digest, catalog, ADMIN).refusals] == [
+        "catalog.entries[0].id"
+    ]
 
 
 def test_an_image_that_was_never_built_has_no_length() -> None:
