@@ -331,20 +331,6 @@ def test_a_look_without_an_answer_is_made_again_by_the_next_poll() -> None:
     assert _followed(made).examined_at is not None
 
 
-def test_a_returning_release_without_an_answer_does_not_keep_the_newest_from_its_look() -> None:
-    made = _built_from_next()
-    made.ports.marketplace.withdraw(SOURCE, NEXT)
-    _poll(made)
-    made.ports.marketplace.publish(SOURCE, NEXT)
-    _poll(made, 2)
-    made.ports.clock.advance(timedelta(days=1))
-    failing = scenes.Failing(inner=made.ports.marketplace, name="get_image", errors=[scenes.transient()])
-    scenes.rewired(made, marketplace=failing)
-    _poll(made)
-    assert failing.errors == [], "the release that returns was asked for, without an answer"
-    assert (_followed(made).newest, _followed(made).examined_at) == (FIRST, made.ports.clock.now())
-
-
 def test_a_doubt_that_cannot_be_looked_at_leaves_the_end_of_the_build_in_place() -> None:
     made = scenes.settled(ONE)
     scenes.released(made)
