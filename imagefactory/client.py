@@ -164,9 +164,11 @@ class Client(Connection):
         """The platform steps in force, and those on trial."""
         return self._ask("GET", "/api/platform").body
 
-    def promote_trial(self, bundle: str, *, drop_used: bool, untried: bool) -> Json:
+    def promote_trial(self, bundle: str, *, drop_used: bool, untried: bool, over_newer: bool) -> Json:
         """Put the steps on trial in force. A second call changes nothing."""
-        body = {"bundle": bundle, "drop_used": drop_used, "untried": untried}
+        body: dict[str, object] = {"bundle": bundle, "drop_used": drop_used, "untried": untried}
+        if over_newer:  # left out otherwise, as `drop_used` of a registration
+            body["over_newer"] = True
         return self._ask("POST", "/api/platform/promote", body=body).body
 
     def end_trial(self, bundle: str) -> Json:

@@ -1,5 +1,6 @@
 """`imagefactory platform`: the platform steps and the catalog, their trial on named images, and what a change costs."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -27,12 +28,24 @@ _Canaries = Annotated[
 ]
 
 
+_Bundle = Annotated[
+    str,
+    typer.Option(
+        "--bundle", metavar="DIGEST", help="Only if this bundle is on trial; its first 8 letters are enough."
+    ),
+]
+_START = re.compile("[0-9a-f]{8,64}")
+
+
 @commands.command("register")
 def register(
     folder: _Folder,
     canaries: _Canaries = [],  # noqa: B006 - typer never changes it
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what it would rebuild, and for how long.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only print what it would rebuild, how long, and what is refused now."
+        ),
     ] = False,
     drop_used: _DropUsed = False,
     submit: Annotated[
@@ -49,6 +62,8 @@ def register(
     With --canary, the steps are tried on the named images alone, in place of a trial that runs; all others keep those
     in force. A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change
     reaches those images, and they say so.
+
+    --dry-run uploads nothing, so a registration may still be refused for what is inside platform/ and roles/.
     """
     named = [options.image_of(each) for each in canaries]
     if named and drop_used:
@@ -76,37 +91,73 @@ def show(url: options.Url = "", ca_file: options.CaFile = "", output: options.Ou
 
 @commands.command("promote")
 def promote(
+    bundle: _Bundle = "",
     drop_used: _DropUsed = False,
     untried: Annotated[
         bool, typer.Option("--untried", help="Do not wait for canaries that have no version with the steps.")
+    ] = False,
+    over_newer: Annotated[
+        bool,
+        typer.Option("--over-newer", help="Take back what was put in force after the trial had begun."),
     ] = False,
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Put the steps on trial in force. Canaries that were built with them are current; all others become stale."""
-    client = options.client_of(url, ca_file)
-    answer = client.promote_trial(_on_trial(client.get_platform()), drop_used=drop_used, untried=untried)
+    """Put the steps on trial in force. Canaries that were built with them are current; all others become stale.
+
+    With --bundle it may be repeated after a lost answer: where that bundle is in force, nothing is changed.
+    """
+    client, start = options.client_of(url, ca_file), _start_of(bundle)
+    shown = client.get_platform()
+    digest = _meant(shown, start, [shown["bundle"]], "in force")
+    answer = client.promote_trial(digest, drop_used=drop_used, untried=untried, over_newer=over_newer)
     _show(answer, _lines(answer), output)
 
 
 @commands.command("end-trial")
 def end_trial(
-    url: options.Url = "", ca_file: options.CaFile = "", output: options.Output = Format.TABLE
+    bundle: _Bundle = "",
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
 ) -> None:
-    """Give the steps on trial up. Their canaries go back to those in force."""
-    client = options.client_of(url, ca_file)
-    answer = client.end_trial(_on_trial(client.get_platform()))
+    """Give the steps on trial up. Their canaries go back to those in force.
+
+    With --bundle it may be repeated after a lost answer: where that trial was given up, nothing is changed.
+    """
+    client, start = options.client_of(url, ca_file), _start_of(bundle)
+    shown = client.get_platform()
+    answer = client.end_trial(_meant(shown, start, shown.get("given_up", []), "given up"))
     _show(answer, _lines(answer), output)
 
 
-def _on_trial(answer: Json) -> str:
-    trial = answer.get("trial")
-    if not trial:
-        raise CommandRefused(
-            "no platform steps are on trial: begin a trial with `platform register --canary`"
-        )
-    return str(trial["bundle"])
+def _start_of(bundle: str) -> str:
+    if bundle and not _START.fullmatch(bundle):
+        raise Misused(f"--bundle: {bundle!r} is not a digest: give 8 to 64 of its first letters, 0-9 and a-f")
+    return bundle
+
+
+def _meant(shown: Json, start: str, decided: Sequence[str], what: str) -> str:
+    """The bundle on trial; or one that starts so and was decided already, for a command that is repeated.
+
+    The factory changes nothing where it was decided, and refuses a bundle that is on trial no more.
+    """
+    trial = shown.get("trial")
+    on_trial = [str(trial["bundle"])] if trial else []
+    if not start:
+        if not on_trial:
+            raise CommandRefused(
+                "no platform steps are on trial: begin a trial with `platform register --canary`"
+            )
+        return on_trial[0]
+    found = sorted({each for each in (*on_trial, *decided) if each.startswith(start)})
+    if len(found) > 1:
+        raise CommandRefused(f"{len(found)} bundles start with {start}: give more of the digest")
+    if not found:
+        now = f"{on_trial[0]} is" if on_trial else "nothing is"
+        raise CommandRefused(f"no bundle that starts with {start} is on trial or {what}: {now} on trial")
+    return found[0]
 
 
 def _show(answer: Json, lines: Iterator[str], output: Format) -> None:
@@ -147,7 +198,6 @@ def _plan_lines(bundle: str, plan: Json) -> Iterator[str]:
             f"from: what the recent builds of {plan['measured']} of these images took, from slot to end, waits included"
         )
     for count, what in (
-        (plan["reused"], "have a version of these inputs already, which is used again"),
         (plan["running"], "have a build of these inputs that runs"),
         (plan["without_tool"], "name a tool that is not in the catalog: no change reaches them"),
         (plan["unreadable"], "cannot be read, and are not counted"),
@@ -157,6 +207,8 @@ def _plan_lines(bundle: str, plan: Json) -> Iterator[str]:
     for reason, count in plan["resting"].items():
         yield f"not built by itself ({reason}): {count}"
     yield from _meanwhile(plan)
+    for each in plan.get("refusals", []):
+        yield f"would be refused now: {each['path']}: {each['message']}; {each['remedy']}"
 
 
 def _meanwhile(plan: Json) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.lineage import upwards
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.snapshot import Snapshot
+from pipeline_core.domain.staleness import Unknown
 from pipeline_core.domain.versions import GalleryVersion
 
 _HOLDS_BACK = frozenset({Outcome.EXHAUSTED, Outcome.FAILED, Outcome.CANCELLED, Outcome.WITHHELD})
@@ -42,6 +43,8 @@ def note_of(snapshot: Snapshot) -> LookNote:
     if parent is not None and parent.is_doubted:
         parent = None  # a list reads its head, and says why nothing is known
     current = None if parent is None else parent.current
+    if current is not None and isinstance(snapshot.staleness[snapshot.image], Unknown):
+        parent = current = None  # the same: its version says more than its number, such as steps on trial
     claim = snapshot.find_claim(snapshot.image)
     return LookNote(
         root=chain[-1],

@@ -34,7 +34,8 @@ class PlatformTrial:
     """Platform steps that the images named here, the canaries, are built with, and no other image.
 
     `catalog` and `urls` are as in `Platform`. `images` is sorted; one of them may be deleted meanwhile. `by` is the
-    identity of who began it.
+    identity of who began it. `over` is the digest of the steps that were in force then: what the trial was prepared
+    from. None where it is not known.
     """
 
     digest: Digest
@@ -43,6 +44,7 @@ class PlatformTrial:
     images: tuple[ImageName, ...]
     since: datetime
     by: str = ""
+    over: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

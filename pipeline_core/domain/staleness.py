@@ -47,14 +47,18 @@ class Platform:
         on_trial = () if self.trial is None else self.trial.catalog.values()
         return frozenset((*self.catalog.values(), *on_trial))
 
+    @property
+    def given_up(self) -> tuple[Digest, ...]:
+        """The steps of the trials that were given up, the newest first."""
+        return tuple(each.digest for each in self.ended)
+
     def describe(self, digest: Digest) -> str:
         """A digest of platform steps for a person, with the word that it is, or was, on trial only."""
         if digest == self.digest:
             return _short(digest)
         if self.trial is not None and digest == self.trial.digest:
             return f"{_short(digest)} (on trial)"
-        is_ended = any(each.digest == digest for each in self.ended)
-        return f"{_short(digest)} (its trial has ended)" if is_ended else _short(digest)
+        return f"{_short(digest)} (its trial has ended)" if digest in self.given_up else _short(digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,9 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     if moved_back:
         return _withdrawn(moved_back)
     believed = known_inputs(head, build.inputs, snapshot.world) if isinstance(desired, Unknown) else desired
-    taken_back = _taken_back(head, build.inputs, believed)
+    taken_back = _taken_back(head, build.inputs, believed) or _given_up(
+        head, build.inputs, believed, snapshot
+    )
     if taken_back:
         return _withdrawn(taken_back)
     rule = plan.find_rule_against(snapshot, build.image, believed, now)
@@ -104,6 +106,18 @@ def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs) -> st
     if current is None:
         return ""
     return _without(name for name, now, then, new in _parts(current, built, desired) if now == new != then)
+
+
+def _given_up(head: ImageHead, built: BuildInputs, desired: BuildInputs, snapshot: Snapshot) -> str:
+    """Whether a first version would have steps whose trial has ended; empty where not.
+
+    Nothing says what such an image had before, so the trial says it.
+    """
+    platform = snapshot.world.platform
+    if head.current is not None or platform is None or built.platform == desired.platform:
+        return ""
+    is_ended = any(built.platform == each.digest and head.name in each.images for each in platform.ended)
+    return "the trial of its platform steps has ended" if is_ended else ""
 
 
 def _lost_parent(head: ImageHead, built: OriginVersion, world: World) -> str:

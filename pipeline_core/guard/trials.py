@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from pipeline_core.domain import platform_trials
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import Digest, ImageName
-from pipeline_core.domain.platform_trials import CanaryState
+from pipeline_core.domain.platform_trials import CanaryState, PlatformTrial
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.wire.problems import Problem
 
@@ -15,11 +15,14 @@ _NAMED = 10  # images that a refusal names
 def beginning(
     in_force: Platform | None,
     bundle: Digest,
-    tools: Set[str],
+    tools: Set[str] | None,
     canaries: Collection[ImageName],
     fleet: Iterable[ImageHead],
 ) -> Iterator[Problem]:
-    """What keeps a trial of this bundle on these images from beginning; `tools` are those of its catalog."""
+    """What keeps a trial of this bundle on these images from beginning.
+
+    `tools` are those of its catalog; None where that could not be read: nothing is said of tools then.
+    """
     if in_force is None or in_force.digest == bundle:
         nothing = (
             "no platform steps are in force" if in_force is None else "these platform steps are in force"
@@ -44,7 +47,7 @@ def beginning(
                 message=f"has {name}, which is not registered",
                 remedy="name images that `imagefactory list` prints",
             )
-        elif absent := sorted(set(heads[name].registration.catalog) - tools):
+        elif tools is not None and (absent := sorted(set(heads[name].registration.catalog) - tools)):
             yield Problem(
                 path="catalog.entries",
                 message=f"has no {', '.join(map(repr, absent))}, which the canary {name} names",
@@ -60,6 +63,8 @@ def beginning(
             remedy="name them too, or try an image that no other is built from: an image that is not in the trial is"
             " never built on steps that are on trial",
         )
+    if in_force.trial is not None:
+        yield from without_tool(in_force, set(in_force.trial.images) - set(canaries), heads.values())
 
 
 def not_tried(states: Mapping[ImageName, CanaryState]) -> Iterator[Problem]:
@@ -72,6 +77,40 @@ def not_tried(states: Mapping[ImageName, CanaryState]) -> Iterator[Problem]:
             remedy="wait for their builds (`imagefactory platform show`), or promote with `untried` (the option"
             " `--untried`)",
         )
+
+
+def without_tool(
+    in_force: Platform, leaving: Collection[ImageName], fleet: Iterable[ImageHead]
+) -> Iterator[Problem]:
+    """What keeps these canaries from going back: tools that they name and that only the trial's catalog has.
+
+    A tool that SecOps took out of the catalog in force while images named it keeps nothing: they decided then that no
+    change reaches these images, and each says so.
+    """
+    tools = in_force.catalog.keys() | in_force.dropped.keys()
+    for head in fleet:
+        absent = sorted(set(head.registration.catalog) - tools) if head.name in leaving else []
+        if absent:
+            yield Problem(
+                path="canaries",
+                message=f"has {head.name}, which names {', '.join(map(repr, absent))}: only the catalog on trial has"
+                " this, and without it the image would keep its version with the steps on trial",
+                remedy="register the image without the tool, or put the tool in force",
+            )
+
+
+def newer_in_force(in_force: Platform, trial: PlatformTrial) -> Iterator[Problem]:
+    """What keeps a trial from being put in force: steps that it was not prepared from, such as a repair."""
+    if trial.over == in_force.digest or trial.digest == in_force.digest:
+        return
+    known = "it is not known over which steps" if trial.over is None else f"the trial began over {trial.over}"
+    yield Problem(
+        path="over_newer",
+        message=f"is false, and the platform steps in force are {in_force.digest}; {known}: the promotion would take"
+        " back what they changed",
+        remedy="put the change into the steps on trial and register them with canaries again; or promote with"
+        " `over_newer` (the option `--over-newer`) where they have it already",
+    )
 
 
 def some(images: Sequence[ImageName]) -> str:

@@ -195,6 +195,7 @@ class TrialEntry(_Wire):
     images: tuple[str, ...]
     since: datetime
     by: str = ""
+    over: _Sha256 | None = None
 
     @classmethod
     def of(cls, trial: PlatformTrial) -> "TrialEntry":
@@ -205,6 +206,7 @@ class TrialEntry(_Wire):
             images=tuple(map(str, trial.images)),
             since=trial.since,
             by=trial.by,
+            over=None if trial.over is None else str(trial.over),
         )
 
     def to_domain(self) -> PlatformTrial:
@@ -216,6 +218,7 @@ class TrialEntry(_Wire):
             images=tuple(map(ImageName, self.images)),
             since=self.since,
             by=self.by,
+            over=None if self.over is None else Digest(self.over),
         )
 
 

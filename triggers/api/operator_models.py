@@ -14,7 +14,7 @@ from pipeline_core.services.outages.pauses import PauseView
 from pipeline_core.services.views import platform_plans
 from triggers.api.forms.names import DigestText, ImageCursorText, ImageText, RecoveryCursorText
 from triggers.api.forms.shown import DigestShown, ImageShown, Text
-from triggers.api.models import Answer, Document, Misplaced, Reason, Request, Why
+from triggers.api.models import Answer, Document, Fault, Misplaced, Reason, Request, Why
 
 
 class PlatformRequest(Request):
@@ -42,11 +42,13 @@ class PromoteRequest(Request):
     """The bundle on trial, so that nobody promotes another one than was tried.
 
     `drop_used` is as for a registration; `untried` does not wait for canaries that have no version with the steps.
+    `over_newer` takes back what was put in force after the trial had begun, such as a repair.
     """
 
     bundle: DigestText
     drop_used: bool = False
     untried: bool = False
+    over_newer: bool = False
 
 
 class EndTrialRequest(Request):
@@ -73,11 +75,15 @@ class PlatformTrial(Answer):
 
 
 class Platform(Answer):
-    """The platform steps and the catalog that are in force, and what is on trial; null where nothing is."""
+    """The platform steps and the catalog that are in force, and what is on trial; null where nothing is.
+
+    `given_up` has the bundles of the trials that were ended or replaced, the newest first, 20 at most.
+    """
 
     bundle: DigestShown
     catalog: tuple[str, ...]
     trial: PlatformTrial | None = None
+    given_up: tuple[DigestShown, ...] = ()
 
     @classmethod
     def of(
@@ -100,6 +106,7 @@ class Platform(Answer):
                     for name in trial.images
                 ),
             ),
+            given_up=tuple(map(str, platform.given_up)),
         )
 
 
@@ -110,8 +117,9 @@ class PlatformPlan(Answer):
     are to be built in any case. `machine_seconds` is the sum of what their recent builds took from slot to end, waits
     included; `elapsed_seconds` is the time until the last one ends, if nothing else is built with `slots` slots. Both,
     and `longest_seconds` of the longest build, count the `measured` images alone, and are null where there is none.
-    `reused` have a version of these inputs, `running` a build of them; `resting` are stale and are not built by
-    themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else.
+    `running` have a build of these inputs already; `resting` are stale and are not built by
+    themselves, by reason. No change reaches `without_tool`. `unreadable` are counted nowhere else. `refusals` is what
+    a registration would be refused for now, but for what only the uploaded bundle shows.
     """
 
     registered: int
@@ -122,13 +130,13 @@ class PlatformPlan(Answer):
     machine_seconds: int | None
     elapsed_seconds: int | None
     longest_seconds: int | None
-    reused: int
     running: int
     resting: dict[str, int]
     without_tool: int
     unreadable: int
     slots: int
     busy: int
+    refusals: tuple[Fault, ...] = ()
 
     @classmethod
     def of(cls, plan: platform_plans.PlatformPlan) -> "PlatformPlan":
@@ -143,13 +151,15 @@ class PlatformPlan(Answer):
             machine_seconds=_seconds(rollout.machine_time),
             elapsed_seconds=_seconds(rollout.elapsed),
             longest_seconds=_seconds(rollout.longest),
-            reused=plan.reused,
             running=plan.running,
             resting=dict(plan.resting),
             without_tool=plan.without_tool,
             unreadable=plan.unreadable,
             slots=plan.slots,
             busy=plan.busy,
+            refusals=tuple(
+                Fault(path=each.path, message=each.message, remedy=each.remedy) for each in plan.refusals
+            ),
         )
 
 

@@ -14,10 +14,9 @@ from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.platform_trials import CanaryState, PlatformTrial
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.domain.tools import ToolRecord, ToolState
 from pipeline_core.guard import bundles as bundle_guard
 from pipeline_core.guard import catalog as guard
-from pipeline_core.guard import placeholders, trials
+from pipeline_core.guard import in_force, placeholders, trials
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.bundles import CONTAINER, Bundles, blob_of
 from pipeline_core.services.effects.effects import Effects
@@ -74,62 +73,76 @@ class Platforms:
         entries = () if problems else guard.entries_of(catalog)
         if canaries:
             named = tuple(sorted(set(canaries)))
-            tools, heads = {entry.id for entry in entries}, list(self.records.index.heads())
-            problems += trials.beginning(old, bundle, tools, named, heads)
+            tools = None if problems else {entry.id for entry in entries}
+            problems += trials.beginning(old, bundle, tools, named, self.records.index.heads())
             problems += self._not_admitted(catalog)
             if problems or old is None:
                 raise InvalidDocument(problems)
             return self._begin_trial(old, bundle, entries, named, principal)
         used = {} if problems else self._used(old, {entry.id for entry in entries})
         if not drop_used and old is not None:
-            problems += _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+            problems += in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
         problems += self._not_admitted(catalog)  # last: what is said above is said of a good form
         if problems:
             raise InvalidDocument(problems)
-        platform = _of_entries(bundle, entries)
-        self._put_in_force(platform, old, used)
+        platform = self._put_in_force(_of_entries(bundle, entries), old, used)
         self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def promote(
-        self, bundle: Digest, principal: Principal, *, drop_used: bool = False, untried: bool = False
+        self,
+        bundle: Digest,
+        principal: Principal,
+        *,
+        drop_used: bool = False,
+        untried: bool = False,
+        over_newer: bool = False,
     ) -> Platform:
         """Put the trial of this bundle in force: canaries that were built with it are current. Safe to repeat.
 
-        Refused while a canary has no version with these steps, unless `untried`. Raises as `put`, and NotFound where no
-        trial of this bundle runs. Cost: as `put`, and one read per canary.
+        Refused while a canary has no version with these steps, unless `untried`; and where other steps are in force
+        than when the trial began, unless `over_newer`. Raises as `put`, and NotFound where no trial of this bundle
+        runs. Cost: as `put`, and one read per canary.
         """
         access.demand(ApiOperation.PROMOTE_TRIAL, principal)
         old = self.records.sources.find_platform()
-        if old is not None and old.trial is None and old.digest == bundle:
+        if old is not None and old.digest == bundle and not _is_on_trial(old, bundle):
             return old
         old, trial = _demand_trial(old, bundle)
         tools = [{"id": tool, "sha256": sha256} for tool, _, sha256 in sorted(trial.catalog.values())]
         entries = {"entries": tools}
-        problems = [*self._not_allowed(entries), *self._not_admitted(entries)]  # as things are now
+        problems = self._refused_entries(entries)
+        if not over_newer:
+            problems += trials.newer_in_force(old, trial)
         if not untried:
             problems += trials.not_tried({name: self._state_of(name, trial) for name in trial.images})
         used = self._used(old, trial.catalog.keys())
         problems += (
-            () if drop_used else _still_used({tool: used[tool] for tool in used if tool in old.catalog})
+            ()
+            if drop_used
+            else in_force.still_used({tool: used[tool] for tool in used if tool in old.catalog})
         )
         if problems:
             raise InvalidDocument(problems)
-        platform = Platform(digest=trial.digest, catalog=trial.catalog, urls=trial.urls)
-        self._put_in_force(platform, old, used)
+        steps = Platform(digest=trial.digest, catalog=trial.catalog, urls=trial.urls)
+        platform = self._put_in_force(steps, old, used)
         self.effects.logs.note("platform-trial-promoted", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def end_trial(self, bundle: Digest, principal: Principal) -> Platform:
         """Give the trial of this bundle up: its canaries are stale, and go back. Safe to repeat.
 
-        Raises PermanentError (PERMISSION), NotFound where no trial of this bundle runs or ran, and StaleWrite.
+        Raises PermanentError (PERMISSION), NotFound where no trial of this bundle runs or ran, InvalidDocument where a
+        canary names a tool that only the trial has, and StaleWrite. Cost: the fleet's copies once.
         """
         access.demand(ApiOperation.END_TRIAL, principal)
         old = self.records.sources.find_platform()
-        if old is not None and old.trial is None and any(each.digest == bundle for each in old.ended):
+        if old is not None and bundle in old.given_up and not _is_on_trial(old, bundle):
             return old
         old, trial = _demand_trial(old, bundle)
+        problems = list(trials.without_tool(old, trial.images, self.records.index.heads()))
+        if problems:
+            raise InvalidDocument(problems)
         platform = replace(old, trial=None, ended=platform_trials.remember(old.ended, trial))
         self._save(platform, old)
         self._wake(trial.images, "platform-trial-ended", bundle)
@@ -161,6 +174,8 @@ class Platforms:
             images=canaries,
             since=self.effects.clock.now(),
             by=principal.actor.identity or principal.actor.name,
+            # The same steps on other images were prepared from what was in force before.
+            over=before.over if before is not None and before.digest == bundle else old.digest,
         )
         ended = old.ended if before is None else platform_trials.remember(old.ended, before)
         platform = replace(old, trial=trial, ended=ended)
@@ -172,8 +187,11 @@ class Platforms:
 
     def _put_in_force(
         self, steps: Platform, old: Platform | None, used: Mapping[str, list[ImageName]]
-    ) -> None:
-        """Write the steps with what the former ones knew of dropped tools and of other trials, and wake the roots."""
+    ) -> Platform:
+        """Write the steps with what the former ones knew of dropped tools and of other trials, and wake the roots.
+
+        Gives what was written.
+        """
         kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}
         now, trial = self.effects.clock.now(), None if old is None else old.trial
         platform = replace(
@@ -197,6 +215,7 @@ class Platforms:
             self.announce(_at_once)
         except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
             self.effects.logs.note("dropped-tools-left", error=str(error))
+        return platform
 
     def _save(self, platform: Platform, old: Platform | None) -> None:
         self.effects.recovery_log.announce(None)
@@ -286,42 +305,21 @@ class Platforms:
         for finding in bundle_guard.check_platform(content, catalog):
             yield finding.as_problem()
 
-    def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        """The entries that SecOps' own policy does not allow. The guard reports entries of a wrong form."""
-        policy = self.policy.demand()
-        entries = catalog.get("entries")
-        for position, entry in enumerate(entries if isinstance(entries, list) else ()):
-            tool = entry.get("id") if isinstance(entry, Mapping) else None
-            if policy.catalog and isinstance(tool, str) and tool not in policy.catalog:
-                yield Problem(
-                    path=f"catalog.entries[{position}].id",
-                    message=f"is {tool[:60]!r}, which policy {policy.revision} does not allow in an image",
-                    remedy="put a policy in force that lists it, then send the catalog again",
-                )
-
     def _wake(self, images: Collection[ImageName], reason: str, bundle: Digest) -> None:
         """Cost: one message per canary. If this process ends in between, the sweep does the rest."""
         for image in images:
             self.effects.outbox.rebuild(image, reason, _campaign(bundle))
 
+    def _refused_entries(self, catalog: Mapping[str, object]) -> list[Problem]:
+        """What is refused of the entries as things are now. One read of the policy, and one of the files of tools."""
+        return [*self._not_allowed(catalog), *self._not_admitted(catalog)]
+
+    def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        return in_force.not_allowed(catalog, self.policy.demand())
+
     def _not_admitted(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        """The entries whose files builds could not use. One read. The guard reports entries of a wrong form."""
-        entries = catalog.get("entries")
-        if not isinstance(entries, list) or not entries:
-            return
-        known = {str(stored.value.sha256): stored.value for stored in self.records.tools.list()}
-        for position, entry in enumerate(entries):
-            sha256 = entry.get("sha256") if isinstance(entry, Mapping) else None
-            record = known.get(sha256) if isinstance(sha256, str) else None
-            if not isinstance(sha256, str) or not Digest.pattern.fullmatch(sha256):
-                continue
-            if record is None or record.state is not ToolState.ADMITTED:
-                tool = str(entry.get("id"))[:60]
-                yield Problem(
-                    path=f"catalog.entries[{position}].sha256",
-                    message=f"the file of {tool!r}, {sha256}, {_why_not(record)}",
-                    remedy=_remedy_of(record, tool, sha256),
-                )
+        stored = self.records.tools.list() if catalog.get("entries") else ()
+        return in_force.not_admitted(catalog, [each.value for each in stored])
 
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost: one message per root. If this process ends in between, the sweep does the rest."""
@@ -337,6 +335,10 @@ def _at_once(subject: str, work: Callable[[], bool]) -> bool:
 
 def _campaign(bundle: Digest) -> CampaignId:
     return CampaignId(f"platform-{str(bundle)[:12]}")
+
+
+def _is_on_trial(platform: Platform, bundle: Digest) -> bool:
+    return platform.trial is not None and platform.trial.digest == bundle
 
 
 def _demand_trial(platform: Platform | None, bundle: Digest) -> tuple[Platform, PlatformTrial]:
@@ -357,31 +359,3 @@ def _of_entries(bundle: Digest, entries: Collection[guard.CatalogEntry]) -> Plat
         catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
         urls={entry.id: entry.url for entry in entries},
     )
-
-
-def _why_not(record: ToolRecord | None) -> str:
-    if record is None:
-        return "was never brought: builds may use admitted files only"
-    return f"is {record.state.value}" + (f": {record.reason}" if record.reason else "")
-
-
-def _remedy_of(record: ToolRecord | None, tool: str, sha256: str) -> str:
-    """The command that repairs it. A file in quarantine needs nothing but time, or a scanner that works."""
-    if record is not None and record.state is ToolState.REFUSED:
-        return (
-            "pin another file; or, where the finding is wrong, run"
-            f" `imagefactory catalog remove {sha256} --reason TEXT`, and bring it again"
-        )
-    if record is not None and record.state is ToolState.QUARANTINED:
-        return "wait until `imagefactory catalog list` shows it as admitted, then send the catalog again"
-    return f"run `imagefactory catalog submit DIR {tool}`, then send the catalog again"
-
-
-def _still_used(used: Mapping[str, list[ImageName]]) -> Iterator[Problem]:
-    for tool, images in sorted(used.items()):
-        yield Problem(
-            path="catalog.entries",
-            message=f"has no {tool!r}, which {trials.some(images)} name",
-            remedy="keep the tool until their teams have taken it out of spec.build.catalog; or send the catalog with "
-            "`drop_used` (the option `--drop-used`): then no change reaches these images, and they say so",
-        )

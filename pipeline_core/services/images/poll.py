@@ -147,10 +147,16 @@ class Poller:
             return None
 
     def _examine(self, seen: FollowedSource, listed: AbstractSet[MarketplaceVersion]) -> FollowedSource:
-        """The source after the GETs that something suggests. A GET without an answer is made again by the next poll."""
+        """The source after the GETs that something suggests. A GET without an answer is made again by the next poll.
+
+        A returning release without an answer does not keep the newest from its look.
+        """
         now = self.effects.clock.now()
         try:
             seen = self._look_at_returning(seen)
+        except FactoryError as error:
+            self.effects.logs.note("poll-failed", source=seen.source.key, error=str(error))
+        try:
             for _ in range(_EXAMINED):
                 if seen.newest is None or not releases.needs_examination(seen, now):
                     break

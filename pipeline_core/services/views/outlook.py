@@ -80,6 +80,11 @@ class Outlook:
         """What keeps a stale image from being built by itself, whatever its ancestors do. Raises as `find_wish`."""
         return plan.find_obstacle(self._snapshot(name), name, self.now)
 
+    def is_on_its_way(self, name: ImageName) -> bool:
+        """True where the image's active build is one of the inputs that are desired now."""
+        found, active = self._staleness[name], self.heads[name].active
+        return isinstance(found, Stale) and active is not None and active.fingerprint == found.fingerprint
+
     def _snapshot(self, name: ImageName) -> Snapshot:
         """The image itself never counts as lacking a file: a look asks, and goes on when it is admitted."""
         chain = self._chain(name)

@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, platform_trials, rollouts
@@ -12,18 +12,18 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import Digest, ImageName
-from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion
+from pipeline_core.domain.plan import Decision, DoNothing, RestReason
 from pipeline_core.domain.platform_trials import PlatformTrial
 from pipeline_core.domain.policy import ComplianceFloor, Policy
 from pipeline_core.domain.rollouts import Rollout
 from pipeline_core.domain.staleness import Platform, World
 from pipeline_core.guard import catalog as guard
-from pipeline_core.guard import trials
+from pipeline_core.guard import in_force, trials
 from pipeline_core.ports import Clock, Principal
 from pipeline_core.services.policies.policy import Policies, PolicyLost
 from pipeline_core.services.views.outlook import Outlook
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.problems import InvalidDocument
+from pipeline_core.wire.problems import InvalidDocument, Problem
 
 # An image that waits for its turn is built all the same.
 _BUILDS = frozenset({RestReason.WAITS_FOR_ANCESTOR, RestReason.WAITS_FOR_RUNNING})
@@ -33,30 +33,31 @@ _BUILDS = frozenset({RestReason.WAITS_FOR_ANCESTOR, RestReason.WAITS_FOR_RUNNING
 class PlatformPlan:
     """What a change would do now. All counts are of images.
 
-    `rollout` has what is built again, `stale` how many of these are to be built without the change, too. `reused`
-    have a version with these very inputs, `running` a build of them. `resting` says by reason how many are stale and
+    `rollout` has what is built again, `stale` how many of these are to be built without the change, too. `running`
+    have a build of the very inputs that they are to have. `resting` says by reason how many are stale and
     are not built by themselves; `without_tool` how many name a tool that is not in the catalog: no change reaches
     them. `unreadable` are not counted anywhere else. `slots` is how many builds run at once, `busy` how many run now.
+    `refusals` is what a registration would be refused for now; what only the uploaded bundle shows is not in it.
     """
 
     registered: int
     rollout: Rollout
     stale: int
-    reused: int
     running: int
     resting: Mapping[str, int]
     without_tool: int
     unreadable: int
     slots: int
     busy: int
+    refusals: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformPlans:
     """`slots` is the factory's number of slots. The outlook of the sweep decides about each image, from the copies.
 
-    A claim that is in no note is not known here: a version that was built from the same inputs long ago is counted as
-    a build, so the plan is too high there.
+    A claim of a version is not known here: what was built from the same inputs before, as by steps that come back, is
+    used again later and counted as a build now. So the plan is too high there.
     """
 
     records: Records
@@ -76,7 +77,7 @@ class PlatformPlans:
 
         The bundle need not be uploaded, and is not looked into. Raises InvalidDocument for a catalog, or a trial, that
         would be refused, and PermanentError (PERMISSION). Cost: one query for 1,000 images, and one read each of
-        sources, platform, policy and slots, whatever the change is.
+        sources, platform, policy, slots, and the files of tools where the catalog has entries.
         """
         access.demand(ApiOperation.PLAN_PLATFORM, principal)
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
@@ -110,38 +111,39 @@ class PlatformPlans:
             platform=old,
             broken={name: LineageFault(problem=problem) for name, problem in faults_of(parents).items()},
         )
-        before = _decisions(self._outlook(world, notes))
-        after = _decisions(self._outlook(replace(world, platform=new), notes))
-        return self._summed(heads, before, after, new, unreadable)
+        before = _wishes(self._outlook(world, notes))
+        after = _wishes(self._outlook(replace(world, platform=new), notes))
+        plan = self._summed(heads, before, after, new, unreadable)
+        return replace(
+            plan, refusals=(*self._refusals(catalog), *(() if named else _dropped(old, steps, heads)))
+        )
 
     def _summed(
         self,
         heads: Mapping[ImageName, ImageHead],
-        before: Mapping[ImageName, Decision | None],
-        after: Mapping[ImageName, Decision | None],
+        before: "_Wishes",
+        after: "_Wishes",
         new: Platform,
         unreadable: int,
     ) -> PlatformPlan:
-        due = _with_followers({name for name, each in after.items() if _is_built(each)}, heads, after)
+        changed = _with_followers({*after.built, *after.running}, heads, after.decisions)
+        due = changed - after.running
         resting = Counter[str]()
-        reused = running = without_tool = 0
-        for name, decision in after.items():
+        without_tool = 0
+        for name, decision in after.decisions.items():
             if not new.steps_of(name).catalog.keys() >= set(heads[name].registration.catalog):
                 without_tool += 1
-            elif isinstance(decision, ReuseVersion):
-                reused += 1
-            elif isinstance(decision, DoNothing) and decision.why is RestReason.IN_FLIGHT:
-                running += 1
             elif (
-                name not in due and isinstance(decision, DoNothing) and decision.why is not RestReason.CURRENT
+                name not in changed
+                and isinstance(decision, DoNothing)
+                and decision.why is not RestReason.CURRENT
             ):
                 resting[decision.why.value] += 1
         return PlatformPlan(
             registered=len(heads),
             rollout=rollouts.reckon(heads, due, self.slots),
-            stale=sum(1 for name in due if _is_built(before[name])),
-            reused=reused,
-            running=running,
+            stale=len(due & before.built),
+            running=len(after.running),
             resting=dict(sorted(resting.items())),
             without_tool=without_tool,
             unreadable=unreadable,
@@ -149,18 +151,27 @@ class PlatformPlans:
             busy=len(self.records.capacity.stages()),
         )
 
+    def _refusals(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        """What the policy and the files of tools say against the entries. A policy that is lost says nothing here."""
+        policy = self._policy()
+        if policy is not None:
+            yield from in_force.not_allowed(catalog, policy)
+        stored = self.records.tools.list() if catalog.get("entries") else ()
+        yield from in_force.not_admitted(catalog, [each.value for each in stored])
+
+    def _policy(self) -> Policy | None:
+        try:
+            return self.policies.current()
+        except (PolicyLost, UnreadableRow):
+            return None
+
     def _outlook(self, world: World, notes: Mapping[ImageName, LookNote]) -> Outlook:
         return Outlook(world=world, notes=notes, floor_of=self._floors(), now=self.clock.now())
 
     def _floors(self) -> Callable[[ImageName], ComplianceFloor | None]:
         """The floor of a root, by the policy that is read once, where a root is asked about at all."""
 
-        @functools.cache
-        def policy() -> Policy | None:
-            try:
-                return self.policies.current()
-            except (PolicyLost, UnreadableRow):
-                return None
+        policy = functools.cache(lambda: self._policy())
 
         def floor_of(root: ImageName) -> ComplianceFloor | None:
             found = policy()
@@ -185,6 +196,34 @@ def _after(old: Platform | None, steps: Platform, trial: PlatformTrial | None) -
         return replace(steps, trial=runs, ended=platform_trials.forget(old.ended, steps.digest))
     ended = old.ended if old.trial is None else platform_trials.remember(old.ended, old.trial)
     return replace(old, trial=trial, ended=ended)
+
+
+def _dropped(
+    old: Platform | None, steps: Platform, heads: Mapping[ImageName, ImageHead]
+) -> Iterator[Problem]:
+    """The tools that leave the catalog although images name them."""
+    used: dict[str, list[ImageName]] = {}
+    for head in heads.values():
+        for tool in head.registration.catalog:
+            if old is not None and tool in old.catalog and tool not in steps.catalog:
+                used.setdefault(tool, []).append(head.name)
+    return in_force.still_used(used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wishes:
+    """What is decided about each image; None for one whose ancestors do not end. `running` have their build already."""
+
+    decisions: Mapping[ImageName, Decision | None]
+    built: frozenset[ImageName]
+    running: frozenset[ImageName]
+
+
+def _wishes(outlook: Outlook) -> _Wishes:
+    found = _decisions(outlook)
+    running = frozenset(name for name in found if outlook.is_on_its_way(name))
+    built = frozenset(name for name, decision in found.items() if _is_built(decision))
+    return _Wishes(decisions=found, built=built - running, running=running)
 
 
 def _decisions(outlook: Outlook) -> dict[ImageName, Decision | None]:
@@ -225,6 +264,6 @@ def _with_followers(
 
 
 def _is_built(decision: Decision | None) -> bool:
-    if decision is None or isinstance(decision, ReuseVersion):
+    if decision is None:
         return False
     return not isinstance(decision, DoNothing) or decision.why in _BUILDS

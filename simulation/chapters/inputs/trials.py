@@ -69,7 +69,8 @@ class PlatformTrials(Chapter):
         below = {str(head.registration.parent): head.name for head in heads_of(self.world.ports)}
         for parent, child in below.items():
             if parent in map(str, trial.images) and child not in trial.images:
-                self._end()
+                if not self._gives_up():
+                    self._promote()
                 return 1
         return 0
 
@@ -116,7 +117,10 @@ class PlatformTrials(Chapter):
         self.story.insist(begin)
 
     def _promote(self) -> None:
-        """Whether the canaries have shown it or not. Refused where a tool would leave that images name."""
+        """Whether the canaries have shown it or not, and whatever is in force since it began.
+
+        Refused where a tool would leave that images name.
+        """
         bundle = self._on_trial()
         if bundle is None or bundle not in self._texts:
             return
@@ -124,7 +128,7 @@ class PlatformTrials(Chapter):
 
         def promote() -> None:
             try:
-                self.world.factory.platforms.promote(bundle, world.ADMIN, untried=True)
+                self.world.factory.platforms.promote(bundle, world.ADMIN, untried=True, over_newer=True)
             except InvalidDocument:
                 return
             self.world.steps, self.world.tools = text, dict(tools)
@@ -132,9 +136,23 @@ class PlatformTrials(Chapter):
         self.story.insist(promote)
 
     def _end(self) -> None:
-        bundle = self._on_trial()
-        if bundle is not None:
-            self.story.insist(lambda: self.world.factory.platforms.end_trial(bundle, world.ADMIN))
+        """A trial whose end is refused goes on."""
+        self._gives_up()
+
+    def _gives_up(self) -> bool:
+        """False where it is refused: a canary names a tool that only the trial has."""
+        bundle, refused = self._on_trial(), list[Digest]()
+        if bundle is None:
+            return True
+
+        def end() -> None:
+            try:
+                self.world.factory.platforms.end_trial(bundle, world.ADMIN)
+            except InvalidDocument:
+                refused.append(bundle)
+
+        self.story.insist(end)
+        return not refused
 
     def _end_undecided(self) -> None:
         """The trial goes on."""

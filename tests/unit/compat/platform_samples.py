@@ -26,6 +26,7 @@ def platforms() -> Sequence[Platform]:
                 images=(BASE,),
                 since=NOW,
                 by="user:1111@2222",
+                over=make.digest("9"),
             ),
             ended=(EndedTrial(digest=make.digest("8"), images=(BASE,)),),
         ),

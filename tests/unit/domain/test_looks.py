@@ -9,10 +9,13 @@ from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.images import Doubt, DoubtKind
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.platform_trials import PlatformTrial
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
-from pipeline_core.domain.staleness import Current, Stale, Unknown, detect_staleness
+from pipeline_core.domain.staleness import Current, Platform, Stale, Unknown, detect_staleness
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, GRANDCHILD, NEW, OLD
+
+_TRIED = "9.20261102.1"
 
 
 def _stale() -> Snapshot:
@@ -40,6 +43,19 @@ def test_a_parent_that_its_gallery_does_not_show_is_not_noted() -> None:
     doubt = Doubt(kind=DoubtKind.GONE, version=base.current.version, since=make.NOW)
     note = looks.note_of(take_snapshot(CHILD, make.world(replace(base, doubt=doubt), child, newest=OLD)))
     assert note == LookNote(root=BASE)
+
+
+def test_a_parent_with_steps_on_trial_is_not_noted_for_a_child_that_is_not_in_the_trial() -> None:
+    base, child, _ = make.settled_chain(newest=OLD)
+    trial = PlatformTrial(digest=make.digest("e"), images=(BASE,), since=make.NOW)
+    tried = replace(make.PLATFORM, trial=trial)
+    base = make.published(
+        base, make.desired(BASE, replace(make.world(base, newest=OLD), platform=tried)), _TRIED
+    )
+    world = replace(make.world(base, child, newest=OLD), platform=tried)
+    assert looks.note_of(take_snapshot(CHILD, world)) == LookNote(root=BASE)
+    world = replace(world, platform=Platform(digest=trial.digest))
+    assert looks.note_of(take_snapshot(CHILD, world)).parent == BASE, "it is promoted"
 
 
 def test_the_note_of_a_root_has_no_parent() -> None:

@@ -166,6 +166,32 @@ def test_a_build_on_trial_ends_with_its_trial(platform: Platform, wish: Wish, ph
     assert wanted.judge(make.snapshot(BASE, _world(platform, *heads)), built, NOW).wish is wish
 
 
+AGAIN = replace(ENDED, trial=_trial(BASE, CHILD))
+OF_OTHERS = replace(ENDED, ended=(EndedTrial(digest=NEW_STEPS, images=(CHILD,)),))
+
+
+@pytest.mark.parametrize(
+    ("platform", "wish"),
+    [
+        (TRIED, Wish.ASKED),
+        (ENDED, Wish.WITHDRAWN),
+        (SECOND, Wish.WITHDRAWN),
+        (AGAIN, Wish.ASKED),
+        (PROMOTED, Wish.ASKED),
+        (OF_OTHERS, Wish.OVERTAKEN),
+    ],
+    ids=["it goes on", "given up", "replaced", "begun again", "promoted", "given up on others"],
+)
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+def test_the_first_build_of_a_canary_ends_with_its_trial(
+    platform: Platform, wish: Wish, phase: Phase
+) -> None:
+    first = make.head()
+    inputs = make.desired(BASE, _world(TRIED, first))
+    built = replace(make.build(phase), inputs=inputs, fingerprint=fingerprint(inputs))
+    assert wanted.judge(make.snapshot(BASE, _world(platform, first)), built, NOW).wish is wish
+
+
 def test_a_build_of_a_child_on_trial_is_withdrawn_with_it_though_its_parent_has_not_gone_back() -> None:
     base, child, grandchild = _built_with_trial()
     inputs = make.desired(CHILD, _world(BOTH, base, child, grandchild))

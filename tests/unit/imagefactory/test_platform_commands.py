@@ -11,7 +11,7 @@ from tests.unit.imagefactory.fake_factory import FakeFactory, reply
 
 pytestmark = pytest.mark.process
 
-OLD, NEW = "ab" * 32, "cd" * 32
+OLD, NEW, ENDED = "ab" * 32, "cd" * 32, "12" * 32
 IN_FORCE: dict[str, Any] = {"bundle": OLD, "catalog": ["falcon"], "trial": None}
 TRIAL = {
     "bundle": NEW,
@@ -29,13 +29,13 @@ PLAN: dict[str, Any] = {
     "machine_seconds": 12_840,
     "elapsed_seconds": 5_501,
     "longest_seconds": 2_400,
-    "reused": 0,
-    "running": 0,
+    "running": 3,
     "resting": {"suspended": 1},
     "without_tool": 1,
     "unreadable": 0,
     "slots": 8,
     "busy": 2,
+    "refusals": [{"path": "catalog.entries", "message": "has no 'falcon'", "remedy": "keep the tool"}],
 }
 
 
@@ -83,6 +83,8 @@ def test_a_dry_run_uploads_nothing_and_shows_the_cost(run: Run, folder: Path, fa
         "from: what the recent builds of 7 of these images took, from slot to end, waits included",
         "not built by itself (suspended): 1",
         "1 name a tool that is not in the catalog",
+        "3 have a build of these inputs that runs",
+        "would be refused now: catalog.entries: has no 'falcon'; keep the tool",
         "meanwhile: the builds go in the security lane, longest chain first; 2 slots are taken now",
         "one that runs ends first (up to 40 minutes)",
         "every fifth start is for a build that has waited for an hour",
@@ -168,9 +170,15 @@ def test_what_is_on_trial_is_shown(run: Run, factory: FakeFactory) -> None:
             "/api/platform/promote",
             {"bundle": NEW, "drop_used": True, "untried": True},
         ),
+        (
+            ("promote", "--over-newer", "--bundle", NEW[:8]),
+            "/api/platform/promote",
+            {"bundle": NEW, "drop_used": False, "untried": False, "over_newer": True},
+        ),
         (("end-trial",), "/api/platform/end-trial", {"bundle": NEW}),
+        (("end-trial", "--bundle", NEW), "/api/platform/end-trial", {"bundle": NEW}),
     ],
-    ids=["promote", "promote untried", "end"],
+    ids=["promote", "promote untried", "promote over newer steps", "end", "end by its bundle"],
 )
 def test_a_decision_names_the_bundle_that_is_on_trial(
     words: tuple[str, ...], route: str, body: dict[str, Any], run: Run, factory: FakeFactory
@@ -188,3 +196,45 @@ def test_without_a_trial_nothing_is_decided(word: str, run: Run, factory: FakeFa
     done = run("platform", word)
     assert (done.exit_code, _asked(factory)) == (1, [("GET", "/api/platform")])
     assert "no platform steps are on trial" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "bundle", "route"),
+    [("promote", OLD, "/api/platform/promote"), ("end-trial", ENDED, "/api/platform/end-trial")],
+)
+@pytest.mark.parametrize("trial", [None, TRIAL], ids=["nothing is on trial", "another trial runs"])
+def test_a_decision_is_repeated_after_a_lost_answer(
+    trial: object, word: str, bundle: str, route: str, run: Run, factory: FakeFactory
+) -> None:
+    shown = IN_FORCE | {"trial": trial, "given_up": [ENDED]}
+    factory.answers += [reply(200, shown), reply(200, shown)]
+    done = run("platform", word, "--bundle", bundle[:12])
+    assert (done.exit_code, _asked(factory)) == (0, [("GET", "/api/platform"), ("POST", route)]), done.stderr
+    assert factory.bodies[0]["bundle"] == bundle
+
+
+@pytest.mark.parametrize("word", ["promote", "end-trial"])
+@pytest.mark.parametrize(
+    ("bundle", "code", "why", "requests"),
+    [
+        ("77" * 4, 1, f"starts with {'77' * 4} is on trial or", 1),
+        (NEW[:7], 2, "is not a digest", 0),
+        ("NOT-A-DIGEST", 2, "is not a digest", 0),
+    ],
+    ids=["another bundle", "too short", "no digest"],
+)
+def test_a_decision_about_another_bundle_is_refused(
+    bundle: str, code: int, why: str, requests: int, word: str, run: Run, factory: FakeFactory
+) -> None:
+    factory.answers.append(reply(200, IN_FORCE | {"trial": TRIAL}))
+    done = run("platform", word, "--bundle", bundle)
+    assert (done.exit_code, len(factory.asked)) == (code, requests), done.stderr
+    assert why in " ".join(done.stderr.split())
+
+
+def test_the_start_of_two_bundles_decides_nothing(run: Run, factory: FakeFactory) -> None:
+    twin = NEW[:12] + "0" * 52
+    factory.answers.append(reply(200, IN_FORCE | {"trial": TRIAL, "given_up": [twin]}))
+    done = run("platform", "end-trial", "--bundle", NEW[:12])
+    assert (done.exit_code, len(factory.asked)) == (1, 1)
+    assert "give more of the digest" in " ".join(done.stderr.split())

@@ -8,17 +8,22 @@ from typing import Any
 from pipeline_core.domain import access
 from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.names import Digest, ImageName
-from pipeline_core.domain.platform_trials import CanaryState, PlatformTrial
+from pipeline_core.domain.platform_trials import CanaryState, EndedTrial, PlatformTrial
 from pipeline_core.domain.rollouts import Rollout
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.platform_plans import PlatformPlan
+from pipeline_core.wire.problems import Problem
 from tests.unit.triggers import views
 
 TRIAL = PlatformTrial(
     digest=Digest("cd" * 32), images=(ImageName("rhel9-canary"),), since=views.NOW, by="user:1111@2222"
 )
-TRIED = Platform(digest=Digest("ab" * 32), trial=TRIAL)
+TRIED = Platform(
+    digest=Digest("ab" * 32),
+    trial=TRIAL,
+    ended=(EndedTrial(digest=Digest("12" * 32), images=(ImageName("rhel9-canary"),)),),
+)
 PLAN = PlatformPlan(
     registered=9,
     rollout=Rollout(
@@ -30,13 +35,13 @@ PLAN = PlatformPlan(
         longest=timedelta(seconds=2_400),
     ),
     stale=2,
-    reused=0,
-    running=0,
+    running=3,
     resting={"suspended": 1},
     without_tool=1,
     unreadable=0,
     slots=8,
     busy=2,
+    refusals=(Problem(path="catalog.entries", message="has no 'falcon'", remedy="keep the tool"),),
 )
 
 
@@ -66,9 +71,11 @@ class Platforms:
     def show(self) -> tuple[Platform, dict[ImageName, CanaryState]]:
         return TRIED, {ImageName("rhel9-canary"): CanaryState.TRIED}
 
-    def promote(self, bundle: Digest, principal: Principal, *, drop_used: bool, untried: bool) -> Platform:
+    def promote(
+        self, bundle: Digest, principal: Principal, *, drop_used: bool, untried: bool, over_newer: bool
+    ) -> Platform:
         access.demand(ApiOperation.PROMOTE_TRIAL, principal)
-        self.decided.append(("promote", str(bundle), drop_used, untried))
+        self.decided.append(("promote", str(bundle), drop_used, untried, over_newer))
         return Platform(digest=bundle)
 
     def end_trial(self, bundle: Digest, principal: Principal) -> Platform:

@@ -358,7 +358,7 @@ def test_lineage_and_builds_and_platform_answer_with_their_views(
     assert admin.get("/api/builds/none").status_code == 400
     assert admin.get("/api/builds/ml-worker.3fa9c1d20b77.1").status_code == 404
     put = admin.put("/api/platform", json={"bundle": DIGEST, "catalog": {"falcon-sensor": {}}})
-    assert put.json() == {"bundle": DIGEST, "catalog": ["falcon-sensor"], "trial": None}
+    assert put.json() == {"bundle": DIGEST, "catalog": ["falcon-sensor"], "trial": None, "given_up": []}
     admin.put("/api/platform", json={"bundle": DIGEST, "catalog": {}, "drop_used": True})
     assert factory.platforms.dropped == [False, True]
 

@@ -30,6 +30,7 @@ def test_what_is_in_force_is_shown_with_the_trial_and_how_far_it_is(admin: AsgiC
         "bundle": "ab" * 32,
         "catalog": [],
         "trial": {key: value for key, value in ON_TRIAL.items() if key != "since"},
+        "given_up": ["12" * 32],
     }
 
 
@@ -55,9 +56,15 @@ def test_names_of_canaries_are_checked(
 
 def test_a_trial_is_promoted_and_ended_by_its_bundle(admin: AsgiClient, factory: TwinFactory) -> None:
     promoted = admin.post("/api/platform/promote", json={"bundle": DIGEST, "untried": True})
+    insisted = admin.post("/api/platform/promote", json={"bundle": DIGEST, "over_newer": True})
     ended = admin.post("/api/platform/end-trial", json={"bundle": DIGEST})
+    assert insisted.status_code == 200
     assert (promoted.json()["trial"], ended.json()["trial"]) == (None, None)
-    assert factory.platforms.decided == [("promote", DIGEST, False, True), ("end", DIGEST)]
+    assert factory.platforms.decided == [
+        ("promote", DIGEST, False, True, False),
+        ("promote", DIGEST, False, False, True),
+        ("end", DIGEST),
+    ]
 
 
 def test_a_plan_shows_builds_waves_and_what_is_known_of_time(admin: AsgiClient, factory: TwinFactory) -> None:
@@ -73,12 +80,12 @@ def test_a_plan_shows_builds_waves_and_what_is_known_of_time(admin: AsgiClient, 
         "machine_seconds": 12_840,
         "elapsed_seconds": 5_520,
         "longest_seconds": 2_400,
-        "reused": 0,
-        "running": 0,
+        "running": 3,
         "resting": {"suspended": 1},
         "without_tool": 1,
         "unreadable": 0,
         "slots": 8,
         "busy": 2,
+        "refusals": [{"path": "catalog.entries", "message": "has no 'falcon'", "remedy": "keep the tool"}],
     }
     assert factory.platforms.decided == [("plan", DIGEST, ("rhel9-canary",))]

@@ -61,7 +61,13 @@ def router(factory: Provider) -> APIRouter:
         """Put the steps on trial in force; canaries that have them are current. Safe to repeat. SecOps only."""
         bundle = DIGEST.read("bundle", body.bundle)
         return Platform.of(
-            factory().platforms.promote(bundle, caller, drop_used=body.drop_used, untried=body.untried)
+            factory().platforms.promote(
+                bundle,
+                caller,
+                drop_used=body.drop_used,
+                untried=body.untried,
+                over_newer=body.over_newer,
+            )
         )
 
     @routes.post("/end-trial")

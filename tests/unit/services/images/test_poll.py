@@ -255,3 +255,25 @@ def test_a_release_of_a_source_with_a_long_name_is_announced() -> None:
         campaigns.add(message.campaign)
     assert len(campaigns) == 2
     assert all(CampaignId(campaign).value.endswith(scenes.NEXT_RELEASE) for campaign in campaigns if campaign)
+
+
+def test_a_returning_release_without_an_answer_does_not_keep_the_newest_from_its_look() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    first = _newest(made).newest
+    scenes.released(made)
+    made.drain()
+    made.ports.marketplace.withdraw(SOURCE, NEXT)
+    _poll_after(made, timedelta(minutes=5))
+    made.ports.marketplace.publish(SOURCE, NEXT)
+    _poll_after(made, timedelta(minutes=5))
+    _poll_after(made, timedelta(minutes=5))
+    failing = scenes.Failing(inner=made.ports.marketplace, name="get_image", errors=[scenes.transient()])
+    scenes.rewired(made, marketplace=failing)
+    _poll_after(made, timedelta(days=1, minutes=5))
+    assert failing.errors == [], "the release that returns was asked for, without an answer"
+    assert (_newest(made).newest, _newest(made).examined_at) == (first, made.ports.clock.now())
+
+
+def _poll_after(made: SimulatedWorld, wait: timedelta) -> None:
+    made.ports.clock.advance(wait)
+    made.factory.poller.poll()

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.views.platform_plans import PlatformPlan
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import scenes
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
+from tests.unit.services import policy_documents, scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS, SIX
 
 NEW = Digest("cd" * 32)
@@ -33,7 +34,7 @@ def test_a_plan_is_what_the_change_then_does() -> None:
     assert rows == {table: list(made.ports.tables.rows(table)) for table in rows}
     assert made.ports.queues.next_visible() is None
     assert (plan.registered, plan.rollout.images, plan.rollout.waves) == (6, 6, (1, 3, 2))
-    assert (plan.stale, plan.reused, plan.running, plan.resting) == (0, 0, 0, {})
+    assert (plan.stale, plan.running, plan.resting) == (0, 0, {})
     assert (plan.rollout.measured, plan.slots, plan.busy) == (6, 2, 0)
     assert plan.rollout.machine_time == timedelta(seconds=sum(lengths.values()))
     began = made.ports.clock.now()
@@ -80,6 +81,29 @@ def test_what_is_stale_already_is_told_and_what_rests_is_counted_by_its_reason()
     assert (plan.rollout.images, plan.stale, plan.resting) == (5, 1, {"suspended": 1})
 
 
+def test_a_build_of_these_very_inputs_is_told_and_is_no_build_of_the_change() -> None:
+    made = scenes.settled()
+    digest, _ = fleet.bundle("new steps")
+    scenes.set_platform(made, "new steps")
+    scenes.in_phase(made, BASE, Phase.BUILDING)
+    plan = _plan(made, bundle=digest)
+    assert (plan.running, plan.rollout.waves, plan.stale) == (1, (3, 2), 5)
+    another = _plan(made)
+    assert (another.running, another.rollout.waves, another.stale) == (0, (1, 3, 2), 5)
+
+
+def test_steps_that_come_back_are_counted_as_builds_although_their_versions_are_used_again() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    former, _ = fleet.bundle("platform")
+    scenes.set_platform(made, "new steps")
+    made.settle()
+    plan = _plan(made, bundle=former)
+    assert plan.rollout.images == 1
+    scenes.set_platform(made, "platform")
+    made.settle()
+    assert len(scenes.builds(made, BASE)) == 2, "the version of the former steps is current again"
+
+
 def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
     made = scenes.registered({})
     tool = {
@@ -89,6 +113,7 @@ def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
         "sha256": "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210",
     }
     tools = {"hosts": [fleet.HOST], "entries": [tool]}
+    scenes.admit(made, tools)
     made.factory.platforms.put(world.upload(made, "platform"), tools, ADMIN)
     document = fleet.document("rhel9-base", None, catalog=("falcon",))
     bundle = world.upload(made, "content")
@@ -96,6 +121,32 @@ def test_images_that_name_a_tool_which_is_gone_are_not_planned() -> None:
     made.drain()
     plan = _plan(made)
     assert (plan.without_tool, plan.rollout.images, plan.rollout.elapsed) == (1, 0, None)
+    (refusal,) = plan.refusals
+    assert "has no 'falcon', which rhel9-base name" in f"{refusal.path} {refusal.message}"
+
+
+def test_a_plan_tells_what_a_registration_would_be_refused_for() -> None:
+    made = scenes.registered({})
+    entry = {
+        "id": "falcon",
+        "version": "7.1",
+        "url": f"https://{fleet.HOST}/falcon-7.1.rpm",
+        "sha256": "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210",
+    }
+    catalog = {"hosts": [fleet.HOST], "entries": [entry]}
+    digest, content = fleet.bundle("new", catalog=catalog)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
+    policy_documents.put(made, catalog=["goss"])
+    plan = made.factory.platform_plans.plan(digest, catalog, ADMIN)
+    with pytest.raises(InvalidDocument) as refused:
+        made.factory.platforms.put(digest, catalog, ADMIN)
+    assert plan.refusals == refused.value.problems
+    assert [each.path for each in plan.refusals] == ["catalog.entries[0].id", "catalog.entries[0].sha256"]
+    scenes.admit(made, catalog)
+    made.factory.platforms.put(world.upload(made, "platform"), NO_TOOLS, ADMIN)
+    assert [each.path for each in made.factory.platform_plans.plan(digest, catalog, ADMIN).refusals] == [
+        "catalog.entries[0].id"
+    ]
 
 
 def test_an_image_that_was_never_built_has_no_length() -> None:
