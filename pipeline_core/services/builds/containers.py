@@ -26,7 +26,7 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Unwanted, Wait
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.effects.needed_tools import Lack
+from pipeline_core.services.effects.needed_tools import AbsentTools
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.versions.turns import Turns
 from pipeline_core.state import images as records
@@ -141,7 +141,7 @@ class ContainerStage:
             raise
         return Wait(delay=self.wait)
 
-    def _without_files(self, build: Build, turn: int, lack: Lack) -> Progress:
+    def _without_files(self, build: Build, turn: int, lack: AbsentTools) -> Progress:
         """End a build whose tools are not admitted any more: its slot goes back, and nothing counts as a failure.
 
         None is started before they are; then the image's next look starts one. As for a build that nobody wants, the

@@ -33,7 +33,7 @@ _KEPT = 8  # catalogs of platform bundles held in memory: the content of a diges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lack:
+class AbsentTools:
     """Tools of a build that builds may not use now.
 
     The stage needs the file of each that is `missing`. Each that is `refused` is in the build's version, or would test
@@ -83,7 +83,7 @@ class NeededTools:
         by_digest = {Digest(tool[2]): tool for tool in tools}
         return tuple(sorted(by_digest[digest] for digest in self._store.missing(by_digest)))
 
-    def find_lack(self, build: Build) -> Lack:
+    def find_lack(self, build: Build) -> AbsentTools:
         """What the present stage of the build lacks, and what of the whole build is refused.
 
         Each version counts as scanned, as it does where a build is planned: that asks for no floor. One point read for
@@ -96,7 +96,7 @@ class NeededTools:
         states = ((tool, self._store.state_of(Digest(tool[2]))) for tool in absent)
         refused = tuple(tool for tool, state in states if state is ToolState.REFUSED)
         why = staged_tools.why_ended(refused) if is_made and refused else staged_tools.why_not(absent)
-        return Lack(missing=missing, refused=refused, why=why if absent else "")
+        return AbsentTools(missing=missing, refused=refused, why=why if absent else "")
 
     def note_lost(self, build: Build, now: datetime) -> tuple[CatalogTool, ...]:
         """The tools of the build whose file cannot be had now. A record whose copy is lost says so from now on.
