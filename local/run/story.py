@@ -25,7 +25,7 @@ IMAGES = (
 )
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
-_TOOL_LOOK = 2.0  # seconds between two looks at the files of tools
+_TOOL_LOOK = 0.5  # seconds between two looks at the files of tools
 _RETRY = 1.0  # seconds between two questions to a factory that is out of reach
 _SLOW_LOOK = 5.0  # seconds that a look may take
 _QUIET_LOOKS = 2  # in a single look, a build may have ended and the next build not have begun
