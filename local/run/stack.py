@@ -175,7 +175,7 @@ def _write_settings(
         "AzureWebJobsStorage__clientId": FUNCTION_CLIENT,
         "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
         "SWEEP_SCHEDULE": "*/15 * * * * *",
-        "OBSERVE_SCHEDULE": "*/2 * * * * *",
+        "OBSERVE_SCHEDULE": "*/5 * * * * *",
         "PRUNE_SCHEDULE": "0 7-59/15 * * * *",
         "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
         "FACTORY_TENANT_ID": arm.tenant_id,

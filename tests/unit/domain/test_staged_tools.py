@@ -81,3 +81,10 @@ def test_the_condition_says_since_when_and_what_the_scanner_found() -> None:
     (refused,) = registered_conditions.of_admission((AGENT, RUNTIME), known)
     assert (refused.reason, refused.since) == ("FileRefused", NOW)
     assert "(Malicious); it is built by itself" in refused.message
+
+
+def test_what_ends_a_build_names_its_refused_tools_and_who_helps() -> None:
+    refused = [("vault", "2.0.0", "b" * 64), ("falcon", "7.1", "a" * 64)]
+    said = staged_tools.why_ended(refused)
+    assert said.endswith("refused by now, and the build has used it: SecOps pins another file")
+    assert said.index("falcon 7.1") < said.index("vault 2.0.0")
