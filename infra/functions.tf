@@ -14,6 +14,7 @@ locals {
     POLL_SCHEDULE    = var.schedules.poll
     SWEEP_SCHEDULE   = var.schedules.sweep
     OBSERVE_SCHEDULE = var.schedules.observe
+    ADMIT_SCHEDULE   = var.schedules.admit
     PRUNE_SCHEDULE   = var.schedules.prune
 
     FACTORY_SUBSCRIPTION_ID        = var.subscription_id

@@ -250,12 +250,14 @@ variable "schedules" {
     poll    = string
     sweep   = string
     observe = optional(string, "0 */5 * * * *")
+    admit   = optional(string, "0 * * * * *")
     prune   = string
   })
   default = {
     poll    = "0 */5 * * * *"
     sweep   = "0 */10 * * * *"
     observe = "0 */5 * * * *"
+    admit   = "0 * * * * *"
     prune   = "0 7-59/15 * * * *"
   }
 }

@@ -25,11 +25,13 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%OBSERVE_SCHEDULE%")
     def observe_galleries(timer: func.TimerRequest) -> None:
-        """Compare the live galleries with what the factory believes; look at the files of tools. A slice each run."""
-        try:
-            delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
-        finally:  # the tools' files are looked at after a failed slice of the galleries too
-            delivery.run(factory, "admission-failed", lambda services: services.admission.look())
+        """Compare the live galleries with what the factory believes. A slice each run."""
+        delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
+
+    @timers.timer_trigger(arg_name="timer", schedule="%ADMIT_SCHEDULE%")
+    def admit_tools(timer: func.TimerRequest) -> None:
+        """Look at the files of tools that were brought. Often: a person waits for it, and a look at nothing is cheap."""
+        delivery.run(factory, "admission-failed", lambda services: services.admission.look())
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:

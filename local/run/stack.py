@@ -28,7 +28,7 @@ BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 _SUBNET = ("rg-network", "vnet-factory", "snet-machines")  # resource group, network, subnet
 QUARANTINE, LIVE = "quarantine", "live"
 TAGS = {"cost-centre": "4711 & 4712"}
-_SCAN_EVERY = 2.0  # seconds between two rounds; on Azure a scan takes seconds to minutes
+_SCAN_EVERY = 0.3  # seconds between two rounds; on Azure a scan takes seconds to minutes
 FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
 PUBLISHER_CLIENT = "66666666-6666-4666-8666-666666666666"
 CLEANER_CLIENT = "67676767-6767-4767-8767-676767676767"
@@ -175,7 +175,8 @@ def _write_settings(
         "AzureWebJobsStorage__clientId": FUNCTION_CLIENT,
         "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
         "SWEEP_SCHEDULE": "*/15 * * * * *",
-        "OBSERVE_SCHEDULE": "*/5 * * * * *",
+        "OBSERVE_SCHEDULE": "*/30 * * * * *",
+        "ADMIT_SCHEDULE": "* * * * * *",
         "PRUNE_SCHEDULE": "0 7-59/15 * * * *",
         "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
         "FACTORY_TENANT_ID": arm.tenant_id,

@@ -102,6 +102,7 @@ WRONG = [
     ("POLL_SCHEDULE", "*/5 * * * *"),
     ("SWEEP_SCHEDULE", "sometimes"),
     ("OBSERVE_SCHEDULE", "hourly"),
+    ("ADMIT_SCHEDULE", "each minute"),
     ("PRUNE_SCHEDULE", "0 0 3 * * * *"),
     ("FACTORY_SUBSCRIPTION_ID", "my subscription"),
     ("FACTORY_TENANT_ID", "../x"),

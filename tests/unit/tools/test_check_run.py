@@ -19,7 +19,7 @@ GOOD: dict[str, Any] = {
     ("changed", "holds"),
     [
         pytest.param({}, True, id="all is well"),
-        pytest.param({"seconds": 90.1}, False, id="too slow"),
+        pytest.param({"seconds": 60.1}, False, id="too slow"),
         pytest.param({"seconds": 800, "packer": "real"}, True, id="the real Packer"),
         pytest.param({"result": "failed"}, False, id="a failed run"),
         pytest.param({"duplicate_builds": 1}, False, id="a build too many"),

@@ -178,7 +178,7 @@ def test_poison_that_cannot_be_recorded_now_comes_again_as_the_same_message(
         ("sweep_images", "sweeper"),
         ("sweep_images", "reaper"),
         ("observe_galleries", "galleries"),
-        ("observe_galleries", "admission"),
+        ("admit_tools", "admission"),
         ("prune_versions", "pruner"),
         ("prune_versions", "archiver"),
         ("prune_versions", "bundle_retention"),
@@ -200,8 +200,6 @@ def test_a_timer_runs_its_service_once_and_shows_its_failure(
     [
         ("sweep_images", "sweeper", "reaper"),
         ("sweep_images", "reaper", "sweeper"),
-        ("observe_galleries", "galleries", "admission"),
-        ("observe_galleries", "admission", "galleries"),
         ("prune_versions", "pruner", "archiver"),
         ("prune_versions", "archiver", "pruner"),
         ("prune_versions", "pruner", "bundle_retention"),
