@@ -175,6 +175,7 @@ class Settings(BaseModel):
     poll_schedule: Schedule = Field(alias="POLL_SCHEDULE")
     sweep_schedule: Schedule = Field(alias="SWEEP_SCHEDULE")
     observe_schedule: Schedule = Field("0 */5 * * * *", alias="OBSERVE_SCHEDULE")
+    admit_schedule: Schedule = Field("0 * * * * *", alias="ADMIT_SCHEDULE")
     prune_schedule: Schedule = Field(alias="PRUNE_SCHEDULE")
     subscription_id: Guid = Field(alias="FACTORY_SUBSCRIPTION_ID")
     tenant_id: Guid = Field(alias="FACTORY_TENANT_ID")
