@@ -29,7 +29,8 @@ from pipeline_core.ports import (
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import BuildJob, MarketplaceImage
 from pipeline_core.wire.report import BuildReport, ReportedCheck
-from simulation import brought, rows, scans
+from simulation import rows, scans
+from simulation.chapters.inputs import brought
 from simulation.faults import Injector, Kind
 from simulation.region import BudgetedContainers
 from simulation.trouble.outages import OutageRecord, ReportedCause, SimulatedOutage

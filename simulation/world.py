@@ -18,9 +18,10 @@ from pipeline_core.settings import Limits
 from pipeline_core.wiring.factory import Factory, factory_of, secret_forms
 from pipeline_core.wiring.foundation import Foundation, foundation_of
 from pipeline_core.wiring.parts import Parts, parts_of
-from simulation import between, brought, fleet
+from simulation import between, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
+from simulation.chapters.inputs import brought
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
 from simulation.platform import SimulatedContainers

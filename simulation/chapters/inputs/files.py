@@ -14,8 +14,9 @@ from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.tools import ScanResult
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.wire.problems import InvalidDocument
-from simulation import brought, fleet, rows, world
+from simulation import fleet, rows, world
 from simulation.chapters.chapter import Chapter, Happening
+from simulation.chapters.inputs import brought
 from simulation.chapters.inputs.jobs import SeenJobs, heads_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.tools import QUARANTINE, SERVED
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, JobHardening, JobPort
-from simulation import brought, fleet, world
+from simulation import fleet, world
+from simulation.chapters.inputs import brought
 from simulation.world import SimulatedWorld
 from tests.unit.compat import generation, readers
 from tests.unit.compat.generation import Generation
