@@ -30,7 +30,7 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%ADMIT_SCHEDULE%")
     def admit_tools(timer: func.TimerRequest) -> None:
-        """Look at the files of tools that were brought. Often: a person waits for it, and a look at nothing is cheap."""
+        """Look at the files of tools that were brought. Often, as a person waits; a look at nothing is cheap."""
         delivery.run(factory, "admission-failed", lambda services: services.admission.look())
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
