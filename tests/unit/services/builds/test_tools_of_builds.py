@@ -18,7 +18,8 @@ from pipeline_core.ports import GroupState
 from pipeline_core.wire import blob_token
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
-from simulation import brought, fleet
+from simulation import fleet
+from simulation.chapters.inputs import brought
 from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA

@@ -8,7 +8,7 @@ from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.tools import NOT_SCANNED, QUARANTINE, SERVED, ScanAnswer, ScanResult
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.brought import CLEAN
+from simulation.chapters.inputs.brought import CLEAN
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.catalog.test_admission import DAY, bring, digest_of, look

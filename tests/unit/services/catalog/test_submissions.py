@@ -8,7 +8,8 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.tools import QUARANTINE, SERVED, ScanResult, ToolState
 from pipeline_core.ports import Principal
-from simulation import brought, fleet, world
+from simulation import fleet, world
+from simulation.chapters.inputs import brought
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.catalog.test_admission import bring, digest_of, look, state_of
