@@ -34,7 +34,7 @@ locals {
   # Tools of third parties come into the first and go from the second into images: both are scanned. The other
   # containers hold what the factory's own identities write, and a log is written again every two seconds.
   scanned_containers = toset(["catalog-quarantine", "catalog"])
-  tables          = toset(["images", "index", "capacity"])
+  tables             = toset(["images", "index", "capacity"])
   queues = toset([
     "rebuild-requests",
     "dispatch-requests",
