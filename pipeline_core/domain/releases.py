@@ -206,8 +206,8 @@ def needs_examination(known: FollowedSource, now: datetime) -> bool:
 def find_returning(known: FollowedSource, now: datetime) -> WithdrawnRelease | None:
     """The withdrawn release that polls list again for longest, the newest of several; None where too few polls do.
 
-    A GET must say that it is offered. One that is listed but deprecated is counted anew after its GET, so it comes
-    last then: it never keeps an older release from its turn.
+    A GET must say that it is offered. One that is listed but deprecated is counted anew after its GET, and one whose
+    GET had no answer comes last: neither keeps another release from its turn.
     """
     back = [
         (each.listed.since, each)
@@ -258,6 +258,17 @@ def stay_withdrawn(known: FollowedSource, version: MarketplaceVersion) -> Follow
     """The source after a GET that did not find a release although it is listed: its polls are counted anew."""
     still = tuple(replace(each, listed=None) if each.version == version else each for each in known.withdrawn)
     return replace(known, withdrawn=still)
+
+
+def come_last(known: FollowedSource, version: MarketplaceVersion, now: datetime) -> FollowedSource:
+    """The source after a GET of a returning release that had no answer: others that return are asked about first."""
+    looked = known.find_withdrawn(version)
+    if looked is None or looked.listed is None:
+        return known
+    later = replace(looked, listed=replace(looked.listed, since=max(looked.listed.since, now - SPAN)))
+    return replace(
+        known, withdrawn=tuple(later if each.version == version else each for each in known.withdrawn)
+    )
 
 
 def accept(

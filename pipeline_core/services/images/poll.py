@@ -149,13 +149,10 @@ class Poller:
     def _examine(self, seen: FollowedSource, listed: AbstractSet[MarketplaceVersion]) -> FollowedSource:
         """The source after the GETs that something suggests. A GET without an answer is made again by the next poll.
 
-        A returning release without an answer does not keep the newest from its look.
+        A returning release without an answer keeps neither the newest nor another one from its look.
         """
         now = self.effects.clock.now()
-        try:
-            seen = self._look_at_returning(seen)
-        except FactoryError as error:
-            self.effects.logs.note("poll-failed", source=seen.source.key, error=str(error))
+        seen = self._look_at_returning(seen)
         try:
             for _ in range(_EXAMINED):
                 if seen.newest is None or not releases.needs_examination(seen, now):
@@ -179,6 +176,9 @@ class Poller:
             image = self._ask(seen.source, back.version)
         except _ReleaseGone:
             return releases.stay_withdrawn(seen, back.version)
+        except FactoryError as error:
+            self.effects.logs.note("poll-failed", source=seen.source.key, error=str(error))
+            return releases.come_last(seen, back.version, now)
         return releases.give_back(seen, back.version, image.deprecation, now)
 
     def _ask(self, source: MarketplaceSource, release: MarketplaceVersion) -> SourceImage:

@@ -272,6 +272,42 @@ def test_deprecated_releases_that_stay_listed_keep_none_from_its_turn(newer: int
     assert {each.version for each in known.withdrawn} == set(versions[1:])
 
 
+@pytest.mark.parametrize("newer", [1, 2, 3, 6])
+def test_releases_without_an_answer_keep_none_from_its_turn(newer: int) -> None:
+    versions = [MarketplaceVersion(9, 5 + number, 1) for number in range(newer + 1)]
+    gone = tuple(
+        WithdrawnRelease(version=each, since=NOW, by=WithdrawalReason.UNLISTED) for each in reversed(versions)
+    )
+    known = replace(AT, newest=OLD, withdrawn=gone)
+    for poll in range(releases.LOOKS + newer + 1):
+        now = NOW + poll * POLL
+        known = releases.after_list(known, frozenset({OLD, *versions}), now)
+        back = releases.find_returning(known, now)
+        if back is not None and back.version == versions[0]:
+            known = releases.give_back(known, back.version, ACTIVE, now)
+        elif back is not None:
+            known = releases.come_last(known, back.version, now)
+    assert known.newest == versions[0]
+    assert {each.version for each in known.withdrawn} == set(versions[1:])
+
+
+def test_a_release_without_an_answer_is_asked_about_by_the_next_poll() -> None:
+    gone = WithdrawnRelease(version=MarketplaceVersion(9, 5, 1), since=NOW, by=WithdrawalReason.UNLISTED)
+    known = replace(AT, newest=OLD, withdrawn=(gone,))
+    for poll in range(releases.LOOKS):
+        now = NOW + poll * POLL
+        known = releases.after_list(known, frozenset({OLD, gone.version}), now)
+    unanswered = releases.come_last(known, gone.version, now)
+    later = now + POLL
+    found = releases.find_returning(releases.after_list(unanswered, {OLD, gone.version}, later), later)
+    assert found is not None
+    assert found.version == gone.version
+
+
+def test_what_is_not_returning_does_not_come_last() -> None:
+    assert releases.come_last(AT, MarketplaceVersion(9, 5, 1), NOW) is AT
+
+
 def test_a_refused_get_says_whether_it_is_deprecated() -> None:
     assert releases.refusal_of("404 ImageVersionDeprecated: it is deprecated") is WithdrawalReason.DEPRECATED
     assert releases.refusal_of("404 NotFound: VMImage was not found") is WithdrawalReason.ABSENT

@@ -11,7 +11,7 @@ from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, Region
-from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.releases import LOOKS, FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.wire.messages import RebuildMessage
@@ -272,6 +272,42 @@ def test_a_returning_release_without_an_answer_does_not_keep_the_newest_from_its
     _poll_after(made, timedelta(days=1, minutes=5))
     assert failing.errors == [], "the release that returns was asked for, without an answer"
     assert (_newest(made).newest, _newest(made).examined_at) == (first, made.ports.clock.now())
+
+
+class _Unanswered:
+    """A Marketplace that answers no GET of one release."""
+
+    def __init__(self, inner: Any, release: MarketplaceVersion) -> None:
+        self._inner = inner
+        self._release = release
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def get_image(self, source: MarketplaceSource, release: MarketplaceVersion) -> Any:
+        if release == self._release:
+            raise scenes.transient()
+        return self._inner.get_image(source, release)
+
+
+def test_a_returning_release_without_an_answer_keeps_no_other_one_from_its_return() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    both = [NEXT, MarketplaceVersion.parse("9.9.2026072323")]
+    for release in both:
+        made.ports.marketplace.publish(SOURCE, release)
+        _poll_after(made, timedelta(minutes=5))
+    for release in reversed(both):  # only the newest is missed
+        made.ports.marketplace.withdraw(SOURCE, release)
+        for _ in range(LOOKS):
+            _poll_after(made, timedelta(minutes=5))
+    assert {each.version for each in _newest(made).withdrawn} == set(both)
+    for release in both:
+        made.ports.marketplace.publish(SOURCE, release)
+    scenes.rewired(made, marketplace=_Unanswered(made.ports.marketplace, both[1]))
+    for _ in range(LOOKS + 1):
+        _poll_after(made, timedelta(minutes=5))
+    assert _newest(made).newest == NEXT
+    assert [each.version for each in _newest(made).withdrawn] == [both[1]]
 
 
 def _poll_after(made: SimulatedWorld, wait: timedelta) -> None:
