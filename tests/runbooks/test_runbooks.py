@@ -14,7 +14,8 @@ from tests.runbooks.pages import Command, Happening, Page
 from tests.runbooks.shell import Shell
 
 # One factory for all. A page that needs a history makes it by a happening, so that it can be run alone.
-# `raised-benchmark` and `revoke` are the last, because they add an image, which no other page shows.
+# `raised-benchmark` and `revoke` are the last, because they add an image, which no other page shows. `lost-state` comes
+# before `quarter-refresh`, which builds everything again: a page behind it reads the builds of images.
 ORDER = (
     "release",
     "provision",
@@ -22,8 +23,8 @@ ORDER = (
     "rollback",
     "rotate",
     "stuck-build",
-    "quarter-refresh",
     "lost-state",
+    "quarter-refresh",
     "raised-benchmark",
     "revoke",
 )
