@@ -261,7 +261,10 @@ def stay_withdrawn(known: FollowedSource, version: MarketplaceVersion) -> Follow
 
 
 def come_last(known: FollowedSource, version: MarketplaceVersion, now: datetime) -> FollowedSource:
-    """The source after a GET of a returning release that had no answer: others that return are asked about first."""
+    """The source after a GET of a returning release that had no answer: others that return are asked about first.
+
+    Its polls stay enough, so that the next one asks again. Only the moment that gives the order is moved.
+    """
     looked = known.find_withdrawn(version)
     if looked is None or looked.listed is None:
         return known

@@ -253,27 +253,10 @@ def test_a_failure_speaks_of_the_release(error_class: ErrorClass, message: str, 
     assert releases.speaks_of_release(error_class, message) is wanted
 
 
-@pytest.mark.parametrize("newer", [0, 1, 2, 3, 6])
-def test_deprecated_releases_that_stay_listed_keep_none_from_its_turn(newer: int) -> None:
-    """A deprecated one is asked for by a GET, and begins its polls anew: with three of them one was always ready."""
-    versions = [MarketplaceVersion(9, 5 + number, 1) for number in range(newer + 1)]
-    gone = tuple(
-        WithdrawnRelease(version=each, since=NOW, by=WithdrawalReason.UNLISTED) for each in reversed(versions)
-    )
-    known = replace(AT, newest=OLD, withdrawn=gone)
-    for poll in range(releases.LOOKS + newer + 1):
-        now = NOW + poll * POLL
-        known = releases.after_list(known, frozenset({OLD, *versions}), now)
-        back = releases.find_returning(known, now)
-        if back is not None:
-            offered = ACTIVE if back.version == versions[0] else DEPRECATED
-            known = releases.give_back(known, back.version, offered, now)
-    assert known.newest == versions[0]
-    assert {each.version for each in known.withdrawn} == set(versions[1:])
-
-
-@pytest.mark.parametrize("newer", [1, 2, 3, 6])
-def test_releases_without_an_answer_keep_none_from_its_turn(newer: int) -> None:
+def _returning_beside(
+    newer: int, look: Callable[[FollowedSource, MarketplaceVersion, datetime], FollowedSource]
+) -> None:
+    """One release returns beside `newer` ones, of which a GET gives what `look` says: it has its turn all the same."""
     versions = [MarketplaceVersion(9, 5 + number, 1) for number in range(newer + 1)]
     gone = tuple(
         WithdrawnRelease(version=each, since=NOW, by=WithdrawalReason.UNLISTED) for each in reversed(versions)
@@ -286,9 +269,20 @@ def test_releases_without_an_answer_keep_none_from_its_turn(newer: int) -> None:
         if back is not None and back.version == versions[0]:
             known = releases.give_back(known, back.version, ACTIVE, now)
         elif back is not None:
-            known = releases.come_last(known, back.version, now)
+            known = look(known, back.version, now)
     assert known.newest == versions[0]
     assert {each.version for each in known.withdrawn} == set(versions[1:])
+
+
+@pytest.mark.parametrize("newer", [0, 1, 2, 3, 6])
+def test_deprecated_releases_that_stay_listed_keep_none_from_its_turn(newer: int) -> None:
+    """A deprecated one is asked for by a GET, and begins its polls anew: with three of them one was always ready."""
+    _returning_beside(newer, lambda known, version, now: releases.give_back(known, version, DEPRECATED, now))
+
+
+@pytest.mark.parametrize("newer", [1, 2, 3, 6])
+def test_releases_without_an_answer_keep_none_from_its_turn(newer: int) -> None:
+    _returning_beside(newer, releases.come_last)
 
 
 def test_a_release_without_an_answer_is_asked_about_by_the_next_poll() -> None:
